@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub(crate) const VERSION: u8 = 1;
 const CODEC_ZSTD_CBOR: u8 = 1;
-/// zstd's own default.
+/// zstd's own default level.
 const LEVEL: i32 = 3;
 
 /// The samples of a batch, column by column. An index column holds 0 for "absent" and `i + 1` for entry `i`.
