@@ -1,1 +1,6 @@
-//! Room to be filled.
+//! The house tests' own library: the harness that starts real brokers, collectors and agents.
+//!
+//! In: the binaries that `make build` left in the target directory. Out: processes, clients, proxies and reports that
+//! the tests and the measuring programs (`src/bin/`) share. Refuses to know: how agent and collector work inside.
+
+pub mod harness;

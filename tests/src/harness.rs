@@ -1,0 +1,32 @@
+//! Real processes, real sockets, deadlines instead of sleeps.
+//!
+//! One room a thing: [`TempDir`] deletes itself, [`wait`] is the only place that waits, [`Service`] is a child process,
+//! [`Mosquitto`] the broker as it is deployed, [`MqttClient`] a bare client, [`Proxy`] stands between a client and the
+//! broker and loses what it is told to lose, [`Lab`] puts them together, [`Report`] says what came of it.
+
+mod tempdir;
+pub mod wait;
+
+mod http;
+mod process;
+
+mod mosquitto;
+mod mqtt;
+pub mod packet;
+mod proxy;
+
+mod configs;
+mod lab;
+pub mod netns;
+
+mod report;
+
+pub use configs::{AgentConfig, CollectorConfig, TargetConfig};
+pub use http::{get, metrics};
+pub use lab::{Agent, Collector, Lab};
+pub use mosquitto::Mosquitto;
+pub use mqtt::{Login, Message, MqttClient, Refused, Version};
+pub use process::{Service, binary, repository};
+pub use proxy::{Counts, Policy, Proxy};
+pub use report::{Bound, Report};
+pub use tempdir::TempDir;

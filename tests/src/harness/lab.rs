@@ -1,0 +1,222 @@
+//! Broker, collector and agents together, in one directory, all real and all under the test's hand.
+//!
+//! In: the names of the probes. Out: [`Collector`] and [`Agent`], each a running process with its files. A value that
+//! goes out of scope kills its process; the directory goes last.
+
+use super::configs::{AgentConfig, CollectorConfig, SITE};
+use super::mosquitto::Mosquitto;
+use super::process::{Service, binary};
+use super::tempdir::TempDir;
+use super::{http, wait};
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+pub struct Lab {
+    pub broker: Mosquitto,
+    probes: Vec<String>,
+    dir: TempDir,
+}
+
+/// A running `phusong-collector`.
+pub struct Collector {
+    pub service: Service,
+    pub config: CollectorConfig,
+    file: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+/// A running `phusong-agent`.
+pub struct Agent {
+    pub service: Service,
+    pub config: AgentConfig,
+    file: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Lab {
+    /// A broker with one account per probe; the collector does not run yet.
+    pub fn start(name: &str, probes: &[&str]) -> Result<Lab> {
+        Self::start_under(&std::env::temp_dir(), name, probes)
+    }
+
+    /// The same under a chosen directory.
+    pub fn start_under(base: &Path, name: &str, probes: &[&str]) -> Result<Lab> {
+        let dir = TempDir::under(base, name)?;
+        let accounts: Vec<(String, String)> = probes.iter().map(|p| ((*p).to_owned(), Self::password(p))).collect();
+        let accounts: Vec<(&str, &str)> = accounts.iter().map(|(user, pass)| (user.as_str(), pass.as_str())).collect();
+        let broker = Mosquitto::start(dir.path(), &accounts)?;
+        Ok(Lab { broker, probes: probes.iter().map(|p| (*p).to_owned()).collect(), dir })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The broker password of a probe.
+    pub fn password(probe: &str) -> String {
+        format!("{probe}-secret")
+    }
+
+    pub fn topic(probe: &str, channel: &str) -> String {
+        format!("phusong/v1/{SITE}/{probe}/{channel}")
+    }
+
+    pub fn collector_config(&self) -> CollectorConfig {
+        CollectorConfig::new(self.path(), &self.broker)
+    }
+
+    pub fn agent_config(&self, probe: &str) -> AgentConfig {
+        AgentConfig::new(self.path(), probe, &Self::password(probe), &self.broker)
+    }
+
+    /// Starts a collector that knows every probe of the lab.
+    pub fn start_collector(&self) -> Result<Collector> {
+        self.start_collector_with(self.collector_config(), &[])
+    }
+
+    pub fn start_collector_with(&self, config: CollectorConfig, environment: &[(&str, &str)]) -> Result<Collector> {
+        let probes: Vec<&str> = self.probes.iter().map(String::as_str).collect();
+        Collector::start(config, environment, &probes)
+    }
+
+    pub fn start_agent(&self, config: AgentConfig) -> Result<Agent> {
+        Agent::start(config, &[])
+    }
+}
+
+impl Collector {
+    /// Writes the configuration, registers `probes`, runs, and waits until `/readyz` says yes.
+    pub fn start(config: CollectorConfig, environment: &[(&str, &str)], probes: &[&str]) -> Result<Collector> {
+        std::fs::create_dir_all(&config.data_dir)?;
+        let file = config.data_dir.with_extension("toml");
+        std::fs::write(&file, config.to_toml())?;
+        for probe in probes {
+            let output = cli("phusong-collector", &file, &["probe", "add", probe, "--site", SITE])?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            anyhow::ensure!(output.status.success(), "probe add {probe}: {said}");
+        }
+        let environment = owned(environment);
+        let service = launch("phusong-collector", &file, &environment)?;
+        let mut collector = Collector { service, config, file, environment };
+        collector.wait_ready()?;
+        Ok(collector)
+    }
+
+    pub fn wait_ready(&mut self) -> Result<()> {
+        let port = self.config.http_port;
+        self.service.wait_for("/readyz says yes", wait::PATIENCE, |_| {
+            http::get(port, "/readyz").is_ok_and(|(status, _)| status == 200)
+        })
+    }
+
+    /// Runs it again after [`Service::kill9`] or [`Service::terminate`], over the same store.
+    pub fn restart(&mut self) -> Result<()> {
+        anyhow::ensure!(!self.service.runs(), "the collector runs still");
+        self.service = launch("phusong-collector", &self.file, &self.environment)?;
+        self.wait_ready()
+    }
+
+    /// Rewrites the configuration file; a SIGHUP or a restart makes it count.
+    pub fn write_config(&self, text: &str) -> Result<()> {
+        Ok(std::fs::write(&self.file, text)?)
+    }
+
+    /// Another call of the command line with the same configuration.
+    pub fn cli(&self, args: &[&str]) -> Result<Output> {
+        cli("phusong-collector", &self.file, args)
+    }
+
+    pub fn metrics(&self) -> Result<BTreeMap<String, f64>> {
+        http::metrics(self.config.http_port)
+    }
+
+    /// The sum of all lines of one metric whose labels hold every text of `labels`.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
+        let all = self.metrics()?;
+        let ours = all.iter().filter(|(line, _)| line.split('{').next() == Some(name));
+        Ok(ours.filter(|(line, _)| labels.iter().all(|label| line.contains(label))).map(|(_, value)| value).sum())
+    }
+
+    /// The store, for looking only.
+    pub fn store(&self) -> Result<Connection> {
+        let file = self.config.data_dir.join("phusong.db");
+        let store = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .with_context(|| file.display().to_string())?;
+        store.busy_timeout(Duration::from_secs(10))?;
+        Ok(store)
+    }
+
+    /// A number from the store.
+    pub fn query(&self, sql: &str) -> Result<i64> {
+        self.store()?.query_row(sql, [], |row| row.get(0)).with_context(|| sql.to_owned())
+    }
+
+    /// SIGTERM and the end it comes to.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.service.terminate(wait::PATIENCE)
+    }
+}
+
+impl Agent {
+    /// Writes the configuration and runs; `environment` is for the sabotage of self-tests and for a preloaded witness.
+    pub fn start(config: AgentConfig, environment: &[(&str, &str)]) -> Result<Agent> {
+        let file = write_agent(&config)?;
+        let environment = owned(environment);
+        let service = launch("phusong-agent", &file, &environment)?;
+        Ok(Agent { service, config, file, environment })
+    }
+
+    /// Writes the configuration and does not run: for the command line alone.
+    pub fn command(config: &AgentConfig, args: &[&str]) -> Result<Output> {
+        cli("phusong-agent", &write_agent(config)?, args)
+    }
+
+    pub fn restart(&mut self) -> Result<()> {
+        anyhow::ensure!(!self.service.runs(), "the agent runs still");
+        self.service = launch("phusong-agent", &self.file, &self.environment)?;
+        Ok(())
+    }
+
+    pub fn write_config(&self, text: &str) -> Result<()> {
+        Ok(std::fs::write(&self.file, text)?)
+    }
+
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub fn cli(&self, args: &[&str]) -> Result<Output> {
+        cli("phusong-agent", &self.file, args)
+    }
+
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.service.terminate(wait::PATIENCE)
+    }
+}
+
+fn write_agent(config: &AgentConfig) -> Result<PathBuf> {
+    std::fs::create_dir_all(&config.data_dir)?;
+    let file = config.data_dir.with_extension("toml");
+    std::fs::write(&file, config.to_toml())?;
+    Ok(file)
+}
+
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn launch(name: &str, file: &Path, environment: &[(String, String)]) -> Result<Service> {
+    let mut command = Command::new(binary(name)?);
+    command.arg("--config").arg(file).arg("run").envs(environment.iter().cloned());
+    Service::spawn(name, command, &file.with_extension("log"))
+}
+
+fn cli(name: &str, file: &Path, args: &[&str]) -> Result<Output> {
+    let mut command = Command::new(binary(name)?);
+    command.arg("--config").arg(file).args(args).stdin(Stdio::null());
+    command.output().with_context(|| format!("{command:?}"))
+}
