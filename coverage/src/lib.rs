@@ -1,1 +1,10 @@
-//! Room to be filled.
+//! The domain of Phủ Sóng: what the numbers mean, so far units and places.
+//!
+//! In: plain values. Out: plain values. Refuses to know: clocks (time is an argument), files, sockets, async, serde,
+//! the wire. `clippy.toml` beside this crate enforces it.
+
+mod place;
+mod units;
+
+pub use place::{Place, PlaceError, PlaceId};
+pub use units::{BitsPerSecond, Bytes, Db, Dbm, Micros, Millis};
