@@ -74,6 +74,8 @@ struct State {
 /// Toward one side; both pumps write, a packet at a time.
 type Sink = Arc<Mutex<TcpStream>>;
 
+type Judge = fn(&Shared, &Packet) -> Verdict;
+
 enum Verdict {
     Pass,
     Drop,
@@ -159,7 +161,7 @@ impl Shared {
         share > 0.0 && state.random.f64() < share
     }
 
-    fn from_client(&self, packet: &Packet) -> Verdict {
+    fn judge_client(&self, packet: &Packet) -> Verdict {
         if packet.kind() != PUBLISH || !packet.topic().ends_with("/batch") {
             return Verdict::Pass;
         }
@@ -175,7 +177,7 @@ impl Shared {
         Verdict::Pass
     }
 
-    fn from_broker(&self, packet: &Packet) -> Verdict {
+    fn judge_broker(&self, packet: &Packet) -> Verdict {
         if packet.kind() == PUBACK {
             add(&self.tally.pubacks);
             if self.hit(|policy| policy.drop_puback) {
@@ -218,9 +220,9 @@ fn join(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     add(&shared.tally.connections);
     let to_client: Sink = Arc::new(Mutex::new(client.try_clone()?));
     let to_broker: Sink = Arc::new(Mutex::new(broker.try_clone()?));
-    let ways: [(TcpStream, Sink, Sink, fn(&Shared, &Packet) -> Verdict); 2] = [
-        (client, Arc::clone(&to_client), Arc::clone(&to_broker), Shared::from_client),
-        (broker, to_broker, to_client, Shared::from_broker),
+    let ways: [(TcpStream, Sink, Sink, Judge); 2] = [
+        (client, Arc::clone(&to_client), Arc::clone(&to_broker), Shared::judge_client),
+        (broker, to_broker, to_client, Shared::judge_broker),
     ];
     for (from, back, on, judge) in ways {
         let shared = Arc::clone(shared);
@@ -230,7 +232,7 @@ fn join(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
 }
 
 /// One direction of one connection, until either side ends it.
-fn pump(from: TcpStream, back: &Sink, on: &Sink, shared: &Shared, judge: fn(&Shared, &Packet) -> Verdict) {
+fn pump(from: TcpStream, back: &Sink, on: &Sink, shared: &Shared, judge: Judge) {
     let mut reader = BufReader::with_capacity(64 * 1024, &from);
     while let Ok(Some(packet)) = Packet::read(&mut reader) {
         if !shared.may_pass() {
