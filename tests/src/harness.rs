@@ -28,5 +28,5 @@ pub use mosquitto::Mosquitto;
 pub use mqtt::{Login, Message, MqttClient, Refused, Version};
 pub use process::{Service, binary, repository};
 pub use proxy::{Counts, Policy, Proxy};
-pub use report::{Bound, Report};
+pub use report::{Bound, Report, skip_test};
 pub use tempdir::TempDir;

@@ -41,6 +41,7 @@ pub struct AgentConfig {
     pub retry_first_ms: u64,
     pub retry_max_ms: u64,
     pub first_connect_jitter_ms: u64,
+    pub gather_ms: u64,
     pub sync_interval_ms: u64,
     pub sync_bytes: u64,
     pub max_bytes: Option<u64>,
@@ -103,6 +104,7 @@ impl AgentConfig {
             retry_first_ms: 1_000,
             retry_max_ms: 4_000,
             first_connect_jitter_ms: 0,
+            gather_ms: 100,
             sync_interval_ms: 200,
             sync_bytes: 65_536,
             max_bytes: None,
@@ -132,10 +134,11 @@ impl AgentConfig {
         self.segment_bytes.into_iter().for_each(|bytes| line(format!("segment_bytes = {bytes}")));
         line(format!("[publish]\nretry_first_ms = {}\nretry_max_ms = {}", self.retry_first_ms, self.retry_max_ms));
         line(format!("first_connect_jitter_ms = {}", self.first_connect_jitter_ms));
+        line(format!("gather_ms = {}", self.gather_ms));
         line(format!("[schedule]\nsummary_ms = {}\nhealth_ms = {}", self.summary_ms, self.health_ms));
         for broker in &self.brokers {
             line(format!("[[broker]]\nurl = {broker:?}\nusername = {:?}\npassword = {:?}", self.probe, self.password));
-            line(format!("protocol = {}", number(self.version)));
+            line(format!("protocol = {:?}", if self.version == Version::V5 { "5" } else { "3.1.1" }));
             if let (true, Some(ca)) = (broker.starts_with("mqtts"), &self.ca_file) {
                 line(format!("ca_file = {ca:?}"));
             }
@@ -167,20 +170,13 @@ impl CollectorConfig {
     pub fn to_toml(&self) -> String {
         let (user, password) = COLLECTOR;
         let mut out = format!("data_dir = {:?}\n[mqtt]\nurl = {:?}\n", self.data_dir, self.broker);
-        out += &format!("username = {user:?}\npassword = {password:?}\nprotocol = {}\n", number(self.version));
+        out += &format!("username = {user:?}\npassword = {password:?}\nprotocol = {}\n", if self.version == Version::V5 { 5 } else { 311 });
         if let Some(ca) = &self.ca_file {
             out += &format!("ca_file = {ca:?}\n");
         }
         out += &format!("[http]\nlisten = \"127.0.0.1:{}\"\n", self.http_port);
         out += &self.extra;
         out
-    }
-}
-
-fn number(version: Version) -> u16 {
-    match version {
-        Version::V5 => 5,
-        Version::V311 => 311,
     }
 }
 

@@ -104,3 +104,14 @@ impl Report {
         if self.ok && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
+
+/// For tests: says loudly that this machine cannot do something, and notes it for the report of `make test`.
+pub fn skip_test(what: &str) {
+    use std::io::Write;
+    eprintln!("SKIPPED: {what}");
+    let Some(path) = std::env::var_os("PHUSONG_SKIPPED") else { return };
+    let noted = std::fs::File::options().append(true).open(&path).and_then(|mut file| writeln!(file, "{what}"));
+    if let Err(e) = noted {
+        eprintln!("{}: {e}", path.display());
+    }
+}

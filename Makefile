@@ -1,0 +1,58 @@
+# Phủ Sóng: everything that is built, tested and measured starts here. `make` alone says what there is.
+#
+# Each of test, faults, bench-ingest and size prints one line of JSON last and writes it to target/reports/.
+
+SHELL := /bin/bash
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+# The binaries that the house tests start, built one package at a time so that none borrows another's features.
+export PHUSONG_BIN_DIR := $(CARGO_TARGET_DIR)/phusong-bin
+
+# mold links the many test programs in a fraction of the time.
+ifneq ($(shell command -v mold),)
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS ?= -Clink-arg=-fuse-ld=mold
+endif
+
+.PHONY: help setup build test faults bench-ingest size demo clean
+
+help:
+	@echo "make setup         install what is missing from Debian (as root; else it says which line to run)"
+	@echo "make build         the agent and the collector, for testing"
+	@echo "make test          format, lints, every test, a short round of faults"
+	@echo "make faults        kills, full disks, power cuts: nothing may be lost"
+	@echo "make bench-ingest  samples and messages a second, against what the machine can do"
+	@echo "make size          size and memory of the agent's two builds"
+	@echo "make demo          broker, collector and a real agent measuring this machine's network, live"
+	@echo "make clean         remove what was built"
+
+setup:
+	@scripts/setup.sh
+
+build:
+	cargo build -p phusong-agent
+	cargo build -p phusong-collector
+	cargo build -p phusong-witness
+	@mkdir -p $(PHUSONG_BIN_DIR)
+	@cp -u $(CARGO_TARGET_DIR)/debug/phusong-agent $(CARGO_TARGET_DIR)/debug/phusong-collector \
+		$(CARGO_TARGET_DIR)/debug/libphusong_witness.so $(PHUSONG_BIN_DIR)/
+
+test: setup
+	@scripts/test.sh
+
+faults: setup build
+	@cargo run -q -p phusong-tests --bin faults
+
+bench-ingest: setup
+	cargo build --release -p phusong-collector
+	cargo build --release -p phusong-tests --bin bench_ingest
+	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_ingest
+
+size: setup
+	cargo build --release -p phusong-collector
+	@cargo run -q -p phusong-tests --bin size
+
+demo: setup
+	@scripts/demo.sh
+
+clean:
+	cargo clean
+	rm -rf target/reports

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs from Debian what the build and the tests need and this machine lacks. Without root it prints the exact line
+# and stops. Says nothing when nothing is missing.
+set -euo pipefail
+
+# command -> Debian package
+needed=(
+    cc:build-essential
+    git:git
+    mosquitto:mosquitto
+    mosquitto_pub:mosquitto-clients
+    mold:mold
+    ip:iproute2
+    nft:nftables
+    ping:iputils-ping
+    systemd-analyze:systemd
+)
+PATH=$PATH:/usr/sbin:/sbin
+
+packages=()
+for entry in "${needed[@]}"; do
+    command -v "${entry%%:*}" >/dev/null || packages+=("${entry#*:}")
+done
+
+if ((${#packages[@]})); then
+    line="apt-get install -y --no-install-recommends ${packages[*]}"
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "Missing on this machine: ${packages[*]}. On Debian, run:" >&2
+        echo "    sudo sh -c 'apt-get update && $line'" >&2
+        exit 1
+    fi
+    echo "installing ${packages[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q >&2
+    $line >&2
+fi
+
+if ! command -v cargo >/dev/null; then
+    echo "Rust is missing: install rustup (https://rustup.rs); rust-toolchain.toml then chooses the version." >&2
+    exit 1
+fi
