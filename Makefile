@@ -32,7 +32,7 @@ build:
 	cargo build -p phusong-collector
 	cargo build -p phusong-witness
 	@mkdir -p $(PHUSONG_BIN_DIR)
-	@cp -u $(CARGO_TARGET_DIR)/debug/phusong-agent $(CARGO_TARGET_DIR)/debug/phusong-collector \
+	@cp --remove-destination $(CARGO_TARGET_DIR)/debug/phusong-agent $(CARGO_TARGET_DIR)/debug/phusong-collector \
 		$(CARGO_TARGET_DIR)/debug/libphusong_witness.so $(PHUSONG_BIN_DIR)/
 
 test: setup
