@@ -1,0 +1,225 @@
+//! The configuration: its types and its defaults, in this one place.
+//!
+//! In: one TOML file. Out: a checked [`Config`]. Refuses to know: what the values are used for. Unknown keys are
+//! refused; every error names file, line, field and what would be right (`config/load.rs`). `docs/config-collector.md`
+//! explains each key, `deploy/collector.example.toml` is tested to equal the defaults.
+
+mod load;
+mod rules;
+
+pub use load::{ConfigError, load, parse};
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Everything the collector can be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub mqtt: Mqtt,
+    pub http: Http,
+    pub ingest: Ingest,
+    pub dead_letters: DeadLetters,
+    pub log: Log,
+}
+
+/// The external broker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mqtt {
+    /// `mqtt://host[:1883]` or `mqtts://host[:8883]`.
+    pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// PEM; absent: the public authorities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    pub protocol: Protocol,
+    /// Empty: a plain subscription.
+    pub share_group: String,
+    pub receive_maximum: u16,
+    pub keepalive_s: u16,
+}
+
+/// The MQTT version, written as a number: 5 or 311.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub enum Protocol {
+    V5,
+    V311,
+}
+
+/// `/healthz`, `/readyz`, `/metrics`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    pub listen: std::net::SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Between broker and store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    pub queue_messages: usize,
+    pub queue_bytes: usize,
+    pub group_commit_rows: usize,
+    pub group_commit_ms: u64,
+    pub ack_interval_ms: u64,
+}
+
+/// Bounds of what could not be accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadLetters {
+    pub per_probe_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// What is written to stderr.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub level: Level,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// A password or token: never printed, neither by `config show` nor in a log.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data_dir: "/var/lib/phusong-collector".into(),
+            mqtt: Mqtt::default(),
+            http: Http::default(),
+            ingest: Ingest::default(),
+            dead_letters: DeadLetters::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Mqtt {
+            url: "mqtt://127.0.0.1:1883".into(),
+            username: None,
+            password: None,
+            password_file: None,
+            ca_file: None,
+            protocol: Protocol::V5,
+            share_group: "collector".into(),
+            // Twice a group commit of one-sample messages: one half is committed while the other arrives.
+            receive_maximum: 2_000,
+            keepalive_s: 30,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http { listen: ([127, 0, 0, 1], 8480).into(), token: None, token_file: None }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Ingest {
+            // More than `receive_maximum`: a broker that keeps to it never finds the queue full.
+            queue_messages: 4_096,
+            // 2,000 messages of 64 KiB.
+            queue_bytes: 128 * 1024 * 1024,
+            group_commit_rows: 1_000,
+            group_commit_ms: 20,
+            ack_interval_ms: 200,
+        }
+    }
+}
+
+impl Default for DeadLetters {
+    fn default() -> Self {
+        DeadLetters { per_probe_bytes: 64 * 1024 * 1024, total_bytes: 2 * 1024 * 1024 * 1024 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: Level::Info }
+    }
+}
+
+impl Config {
+    /// The effective configuration as TOML, secrets masked.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("the configuration types are plain TOML")
+    }
+
+    /// The socket by which the command line reaches a running collector.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir.join("control.sock")
+    }
+}
+
+impl Mqtt {
+    /// Host and port of a URL that has passed the rules.
+    pub fn address(&self) -> (String, u16) {
+        rules::broker_address(&self.url).expect("the URL was checked when the file was read")
+    }
+
+    pub fn tls(&self) -> bool {
+        self.url.starts_with("mqtts://")
+    }
+}
+
+impl TryFrom<u16> for Protocol {
+    type Error = String;
+    fn try_from(number: u16) -> Result<Self, String> {
+        match number {
+            5 => Ok(Protocol::V5),
+            311 => Ok(Protocol::V311),
+            other => Err(format!("{other} is no MQTT version of ours: write 5, or 311 for MQTT 3.1.1")),
+        }
+    }
+}
+
+impl From<Protocol> for u16 {
+    fn from(protocol: Protocol) -> u16 {
+        match protocol {
+            Protocol::V5 => 5,
+            Protocol::V311 => 311,
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str("***")
+    }
+}

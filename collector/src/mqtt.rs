@@ -1,0 +1,262 @@
+//! The collector as a client of an external broker. The only place that knows MQTT.
+//!
+//! In: batches and status messages from the broker, settled batches from the ingest. Out: batches into the ingest's
+//! bounded queue, PUBACKs, acknowledgements. Refuses to know: what is in a batch, the store.
+//!
+//! Two tasks: one polls the link and hands batches straight on; the desk (`mqtt/desk.rs`) says everything that is to
+//! be said and never waits. A PUBACK is flow control and nothing else: it follows when the batch has been dealt with,
+//! so that the broker holds back what the store cannot take. The acknowledgement that counts is the JSON one.
+//! The client is disposable: after any error it is dropped, with its session, and a new one is built.
+
+mod acks;
+mod backoff;
+mod desk;
+mod link;
+mod status;
+mod subscription;
+mod tls;
+
+pub use status::Known;
+
+use crate::config;
+use crate::ingest::{Incoming, Intake};
+use crate::metrics::MqttMetrics;
+use anyhow::Context;
+use backoff::Backoff;
+use desk::{Desk, Inbox, Notice};
+use link::{Event, Link, Message, Sender};
+use phusong_protocol::{Ack, ProbeId, Topic};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Notices from the polling task: it waits for the desk, which never waits for it.
+const NOTICES: usize = 1_024;
+/// Orders are rare.
+const ORDERS: usize = 16;
+
+/// How the connection stands, for `/readyz`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    pub connected: bool,
+    pub subscribed: bool,
+    pub problem: Option<String>,
+}
+
+/// What became of messages: PUBACK them all, tell the probe of `topic` what is in `acks`.
+#[derive(Debug)]
+pub struct Settled {
+    pub tokens: Vec<u64>,
+    pub topic: Option<Topic>,
+    pub acks: Vec<Ack>,
+}
+
+/// A message of one connection: a packet id means nothing on another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Token(u64);
+
+enum Order {
+    AckInterval(u64),
+    Status(ProbeId, oneshot::Sender<Option<Known>>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The running client.
+pub struct Client {
+    orders: mpsc::Sender<Order>,
+    health: watch::Receiver<Health>,
+    intake_open: Arc<AtomicBool>,
+    closing: Arc<AtomicBool>,
+    poller: JoinHandle<()>,
+    desk: JoinHandle<()>,
+}
+
+impl Token {
+    fn new(connection: u64, packet_id: u16) -> Self {
+        Token(connection << 16 | u64::from(packet_id))
+    }
+
+    fn packet_id(self) -> u16 {
+        (self.0 & 0xffff) as u16
+    }
+
+    fn connection(self) -> u64 {
+        self.0 >> 16
+    }
+}
+
+impl Client {
+    /// Starts both tasks; the first connection is made in the background.
+    pub fn start(
+        settings: &config::Mqtt,
+        ack_interval_ms: u64,
+        intake: Intake,
+        settled: mpsc::Receiver<Settled>,
+        metrics: MqttMetrics,
+    ) -> anyhow::Result<Self> {
+        let client_id = client_id()?;
+        // A CA file that cannot be read is a mistake of the configuration: say so at the start.
+        link::open(settings, &client_id)?;
+        let (notices_in, notices) = mpsc::channel(NOTICES);
+        let (orders_in, orders) = mpsc::channel(ORDERS);
+        let (health_in, health) = watch::channel(Health::default());
+        let desk = Desk::new(&settings.share_group, &client_id, ack_interval_ms, health_in, metrics.clone());
+        let intake_open = Arc::new(AtomicBool::new(true));
+        let closing = Arc::new(AtomicBool::new(false));
+        let poller = Poller {
+            settings: settings.clone(),
+            client_id,
+            intake,
+            intake_open: Arc::clone(&intake_open),
+            closing: Arc::clone(&closing),
+            notices: notices_in,
+            metrics,
+        };
+        Ok(Client {
+            orders: orders_in,
+            health,
+            intake_open,
+            closing,
+            poller: tokio::spawn(poller.run()),
+            desk: tokio::spawn(desk.run(Inbox { notices, settled, orders })),
+        })
+    }
+
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    pub async fn set_ack_interval_ms(&self, ms: u64) {
+        // The desk only ends when the client is closed, and then no interval matters.
+        let _ = self.orders.send(Order::AckInterval(ms)).await;
+    }
+
+    /// What a probe said of itself last; nothing after the client was closed.
+    pub async fn status(&self, probe: ProbeId) -> Option<Known> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(Order::Status(probe, reply)).await.ok()?;
+        answer.await.ok()?
+    }
+
+    /// Takes no more batches. They stay with the broker or the agents; the connection lives on for the last acks.
+    pub fn stop_intake(&self) {
+        self.intake_open.store(false, Ordering::Release);
+    }
+
+    /// Says what is still to be said, at most until the deadline, and disconnects. The ingest must have ended.
+    pub async fn close(self, within: Duration) {
+        self.closing.store(true, Ordering::Release);
+        let (done, said) = oneshot::channel();
+        let asked = self.orders.send(Order::Close(done)).await.is_ok();
+        if asked && tokio::time::timeout(within, said).await.is_err() {
+            tracing::warn!("the broker did not take the last acknowledgements in time; the agents will ask again");
+        }
+        // The broker answers a DISCONNECT by closing; a moment is enough, and without it nothing is lost.
+        let mut poller = self.poller;
+        if tokio::time::timeout(Duration::from_millis(500), &mut poller).await.is_err() {
+            poller.abort();
+        }
+        self.desk.abort();
+    }
+}
+
+/// The task that polls.
+struct Poller {
+    settings: config::Mqtt,
+    client_id: String,
+    intake: Intake,
+    intake_open: Arc<AtomicBool>,
+    closing: Arc<AtomicBool>,
+    notices: mpsc::Sender<Notice>,
+    metrics: MqttMetrics,
+}
+
+impl Poller {
+    async fn run(self) {
+        let mut backoff = Backoff::new();
+        let mut connection = 0;
+        while !self.closing.load(Ordering::Acquire) {
+            connection += 1;
+            let started = Instant::now();
+            let why = match link::open(&self.settings, &self.client_id) {
+                Ok((sender, link)) => self.follow(connection, sender, link).await,
+                Err(e) => format!("{e:#}"),
+            };
+            if self.closing.load(Ordering::Acquire) {
+                return;
+            }
+            self.metrics.reconnects.inc();
+            let wait = backoff.wait(started.elapsed(), fastrand::f64());
+            tracing::warn!("broker {}: {why}; next attempt in {:.1} s", self.settings.url, wait.as_secs_f64());
+            self.tell(Notice::Lost { why }).await;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One connection, to its end.
+    async fn follow(&self, connection: u64, sender: Sender, mut link: Link) -> String {
+        self.tell(Notice::Opened { connection, sender: sender.clone() }).await;
+        loop {
+            let notice = match link.next().await {
+                Ok(Event::Message(message)) => match self.batch(connection, message, &sender) {
+                    Some(notice) => notice,
+                    None => continue,
+                },
+                Ok(Event::Connected { shared }) => Notice::Connected { shared },
+                Ok(Event::Subscribed(accepted)) => Notice::Subscribed(accepted),
+                Ok(Event::Published { permitted }) => Notice::Published { permitted },
+                Err(ended) => return ended.to_string(),
+            };
+            self.tell(notice).await;
+        }
+    }
+
+    /// The hot path: a batch goes into the queue, or is dropped and confirmed so that the broker goes on.
+    fn batch(&self, connection: u64, message: Message, sender: &Sender) -> Option<Notice> {
+        if !message.topic.ends_with("/batch") {
+            return Some(Notice::Message(message));
+        }
+        if !self.intake_open.load(Ordering::Acquire) {
+            return None;
+        }
+        let token = Token::new(connection, message.packet_id);
+        let incoming =
+            Incoming { topic: message.topic, payload: message.payload, received_ms: desk::unix_ms(), token: token.0 };
+        if self.intake.submit(incoming).is_ok() {
+            return None;
+        }
+        self.metrics.queue_dropped.inc();
+        let confirmed = message.packet_id == 0 || sender.confirm(message.packet_id).is_ok();
+        (!confirmed).then_some(Notice::Confirm(token))
+    }
+
+    async fn tell(&self, notice: Notice) {
+        // The desk ends before this task only when the client is closed.
+        let _ = self.notices.send(notice).await;
+    }
+}
+
+/// Unique per process, and an identifier of the wire: it names the topics of the self-test.
+fn client_id() -> anyhow::Result<String> {
+    let mut random = [0u8; 8];
+    getrandom::fill(&mut random).context("the system gives no random numbers")?;
+    Ok(format!("collector-{:016x}", u64::from_be_bytes(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_keeps_its_connection_and_its_packet_id() {
+        let token = Token::new(3, 65_535);
+        assert_eq!((token.connection(), token.packet_id()), (3, 65_535));
+    }
+
+    #[test]
+    fn the_client_id_is_an_identifier_of_the_wire() {
+        assert!(client_id().expect("random").parse::<ProbeId>().is_ok());
+    }
+}
