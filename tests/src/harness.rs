@@ -20,6 +20,7 @@ mod lab;
 pub mod netns;
 
 mod report;
+mod samples;
 
 pub use configs::{AgentConfig, CollectorConfig, TargetConfig};
 pub use http::{get, metrics};
@@ -29,4 +30,5 @@ pub use mqtt::{Login, Message, MqttClient, Refused, Version};
 pub use process::{Service, binary, repository};
 pub use proxy::{Counts, Policy, Proxy};
 pub use report::{Bound, Report, skip_test};
+pub use samples::Source;
 pub use tempdir::TempDir;

@@ -170,7 +170,10 @@ impl CollectorConfig {
     pub fn to_toml(&self) -> String {
         let (user, password) = COLLECTOR;
         let mut out = format!("data_dir = {:?}\n[mqtt]\nurl = {:?}\n", self.data_dir, self.broker);
-        out += &format!("username = {user:?}\npassword = {password:?}\nprotocol = {}\n", if self.version == Version::V5 { 5 } else { 311 });
+        out += &format!(
+            "username = {user:?}\npassword = {password:?}\nprotocol = {}\n",
+            if self.version == Version::V5 { 5 } else { 311 }
+        );
         if let Some(ca) = &self.ca_file {
             out += &format!("ca_file = {ca:?}\n");
         }
