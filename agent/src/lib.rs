@@ -1,1 +1,22 @@
-//! Room to be filled.
+//! The agent of Phủ Sóng: device -> probe -> sample -> spool -> MQTT.
+//!
+//! In: a configuration file and the device it runs on. Out: samples, durable in the spool, then at the collector.
+//! Refuses to know: coverage (what a sample means), the collector's store. The modules stand in the data's order.
+//! Limits: one thread, every queue bounded, every wait with a deadline.
+
+pub mod config;
+pub mod text;
+
+pub mod device;
+
+pub mod probe;
+pub mod schedule;
+pub mod summary;
+
+pub mod disk;
+pub mod publish;
+pub mod sabotage;
+pub mod spool;
+pub mod spooler;
+
+pub mod mqtt;

@@ -1,0 +1,7 @@
+//! The device under the agent: clocks, supply, boot, network, load. Everything is read, nothing is set.
+
+pub mod boot;
+pub mod clock;
+pub mod load;
+pub mod net;
+pub mod power;
