@@ -18,6 +18,7 @@ mod proxy;
 mod configs;
 mod lab;
 pub mod netns;
+pub mod tmpfs;
 
 mod report;
 mod samples;

@@ -155,6 +155,26 @@ impl Collector {
         self.store()?.query_row(sql, [], |row| row.get(0)).with_context(|| sql.to_owned())
     }
 
+    /// Waits until a number from the store is as wanted.
+    pub fn wait_query(&self, what: &str, sql: &str, wanted: impl Fn(i64) -> bool) -> Result<i64> {
+        let mut last = None;
+        let found = wait::until(what, wait::PATIENCE, || {
+            last = self.query(sql).ok();
+            last.filter(|n| wanted(*n))
+        });
+        found.with_context(|| format!("{sql}: {last:?} last; log:\n{}", self.service.log_text()))
+    }
+
+    /// Waits until a metric (see [`Collector::metric`]) is as wanted.
+    pub fn wait_metric(&self, name: &str, labels: &[&str], wanted: impl Fn(f64) -> bool) -> Result<f64> {
+        let mut last = None;
+        let found = wait::until(&format!("{name} {labels:?}"), wait::PATIENCE, || {
+            last = self.metric(name, labels).ok();
+            last.filter(|value| wanted(*value))
+        });
+        found.with_context(|| format!("{last:?} last"))
+    }
+
     /// SIGTERM and the end it comes to.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         self.service.terminate(wait::PATIENCE)
