@@ -5,6 +5,7 @@
 
 use super::configs::{AgentConfig, CollectorConfig, SITE};
 use super::mosquitto::Mosquitto;
+use super::netns::NetNs;
 use super::process::{Service, binary};
 use super::tempdir::TempDir;
 use super::{http, wait};
@@ -45,10 +46,18 @@ impl Lab {
 
     /// The same under a chosen directory.
     pub fn start_under(base: &Path, name: &str, probes: &[&str]) -> Result<Lab> {
-        let dir = TempDir::under(base, name)?;
+        Self::start_at(TempDir::under(base, name)?, probes, None, &[])
+    }
+
+    /// With the broker in a network namespace, reachable as `names` too.
+    pub fn start_in(name: &str, probes: &[&str], namespace: &NetNs, names: &[&str]) -> Result<Lab> {
+        Self::start_at(TempDir::new(name)?, probes, Some(namespace), names)
+    }
+
+    fn start_at(dir: TempDir, probes: &[&str], namespace: Option<&NetNs>, names: &[&str]) -> Result<Lab> {
         let accounts: Vec<(String, String)> = probes.iter().map(|p| ((*p).to_owned(), Self::password(p))).collect();
         let accounts: Vec<(&str, &str)> = accounts.iter().map(|(user, pass)| (user.as_str(), pass.as_str())).collect();
-        let broker = Mosquitto::start(dir.path(), &accounts)?;
+        let broker = Mosquitto::start_in(dir.path(), &accounts, namespace, names)?;
         Ok(Lab { broker, probes: probes.iter().map(|p| (*p).to_owned()).collect(), dir })
     }
 
@@ -91,6 +100,25 @@ impl Lab {
 impl Collector {
     /// Writes the configuration, registers `probes`, runs, and waits until `/readyz` says yes.
     pub fn start(config: CollectorConfig, environment: &[(&str, &str)], probes: &[&str]) -> Result<Collector> {
+        let mut collector = Self::launched(config, environment, probes, None)?;
+        collector.wait_ready()?;
+        Ok(collector)
+    }
+
+    /// The same in a network namespace, whose loopback is not ours: it is ready when the command line can reach it.
+    pub fn start_in(config: CollectorConfig, probes: &[&str], namespace: &NetNs) -> Result<Collector> {
+        let mut collector = Self::launched(config, &[], probes, Some(namespace))?;
+        let socket = collector.config.data_dir.join("control.sock");
+        collector.service.wait_for("its control socket", wait::PATIENCE, |_| socket.exists())?;
+        Ok(collector)
+    }
+
+    fn launched(
+        config: CollectorConfig,
+        environment: &[(&str, &str)],
+        probes: &[&str],
+        namespace: Option<&NetNs>,
+    ) -> Result<Collector> {
         std::fs::create_dir_all(&config.data_dir)?;
         let file = config.data_dir.with_extension("toml");
         std::fs::write(&file, config.to_toml())?;
@@ -100,10 +128,8 @@ impl Collector {
             anyhow::ensure!(output.status.success(), "probe add {probe}: {said}");
         }
         let environment = owned(environment);
-        let service = launch("phusong-collector", &file, &environment)?;
-        let mut collector = Collector { service, config, file, environment };
-        collector.wait_ready()?;
-        Ok(collector)
+        let service = launch("phusong-collector", &file, &environment, namespace)?;
+        Ok(Collector { service, config, file, environment })
     }
 
     pub fn wait_ready(&mut self) -> Result<()> {
@@ -116,7 +142,7 @@ impl Collector {
     /// Runs it again after [`Service::kill9`] or [`Service::terminate`], over the same store.
     pub fn restart(&mut self) -> Result<()> {
         anyhow::ensure!(!self.service.runs(), "the collector runs still");
-        self.service = launch("phusong-collector", &self.file, &self.environment)?;
+        self.service = launch("phusong-collector", &self.file, &self.environment, None)?;
         self.wait_ready()
     }
 
@@ -186,8 +212,14 @@ impl Agent {
     pub fn start(config: AgentConfig, environment: &[(&str, &str)]) -> Result<Agent> {
         let file = write_agent(&config)?;
         let environment = owned(environment);
-        let service = launch("phusong-agent", &file, &environment)?;
+        let service = launch("phusong-agent", &file, &environment, None)?;
         Ok(Agent { service, config, file, environment })
+    }
+
+    pub fn start_in(config: AgentConfig, namespace: &NetNs) -> Result<Agent> {
+        let file = write_agent(&config)?;
+        let service = launch("phusong-agent", &file, &[], Some(namespace))?;
+        Ok(Agent { service, config, file, environment: Vec::new() })
     }
 
     /// Writes the configuration and does not run: for the command line alone.
@@ -197,7 +229,7 @@ impl Agent {
 
     pub fn restart(&mut self) -> Result<()> {
         anyhow::ensure!(!self.service.runs(), "the agent runs still");
-        self.service = launch("phusong-agent", &self.file, &self.environment)?;
+        self.service = launch("phusong-agent", &self.file, &self.environment, None)?;
         Ok(())
     }
 
@@ -229,8 +261,9 @@ fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
     environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn launch(name: &str, file: &Path, environment: &[(String, String)]) -> Result<Service> {
-    let mut command = Command::new(binary(name)?);
+fn launch(name: &str, file: &Path, environment: &[(String, String)], namespace: Option<&NetNs>) -> Result<Service> {
+    let program = binary(name)?;
+    let mut command = namespace.map_or_else(|| Command::new(&program), |namespace| namespace.command(&program));
     command.arg("--config").arg(file).arg("run").envs(environment.iter().cloned());
     Service::spawn(name, command, &file.with_extension("log"))
 }
