@@ -48,7 +48,8 @@ bench-ingest: setup
 
 size: setup
 	cargo build --release -p phusong-collector
-	@cargo run -q -p phusong-tests --bin size
+	cargo build -p phusong-tests --bin size
+	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/debug/size
 
 demo: setup
 	@scripts/demo.sh

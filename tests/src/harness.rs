@@ -15,6 +15,8 @@ mod mqtt;
 pub mod packet;
 mod proxy;
 
+mod flood;
+
 mod configs;
 mod lab;
 pub mod netns;
@@ -24,6 +26,7 @@ mod report;
 mod samples;
 
 pub use configs::{AgentConfig, CollectorConfig, TargetConfig};
+pub use flood::{Flood, Messages};
 pub use http::{get, metrics};
 pub use lab::{Agent, Collector, Lab};
 pub use mosquitto::Mosquitto;

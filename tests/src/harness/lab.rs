@@ -216,6 +216,15 @@ impl Agent {
         Ok(Agent { service, config, file, environment })
     }
 
+    /// Another build of the agent than the one under test elsewhere.
+    pub fn start_program(config: AgentConfig, program: &Path) -> Result<Agent> {
+        let file = write_agent(&config)?;
+        let mut command = Command::new(program);
+        command.arg("--config").arg(&file).arg("run");
+        let service = Service::spawn("phusong-agent", command, &file.with_extension("log"))?;
+        Ok(Agent { service, config, file, environment: Vec::new() })
+    }
+
     pub fn start_in(config: AgentConfig, namespace: &NetNs) -> Result<Agent> {
         let file = write_agent(&config)?;
         let service = launch("phusong-agent", &file, &[], Some(namespace))?;
