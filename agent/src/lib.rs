@@ -9,14 +9,31 @@ pub mod text;
 
 pub mod device;
 
+pub mod plan;
 pub mod probe;
 pub mod schedule;
+
+pub mod sampler;
 pub mod summary;
 
+pub mod health;
+pub mod record;
+pub mod watchers;
+
 pub mod disk;
-pub mod publish;
 pub mod sabotage;
 pub mod spool;
 pub mod spooler;
 
 pub mod mqtt;
+pub mod publish;
+
+pub mod trial;
+
+pub mod start;
+pub mod status;
+
+pub mod agent;
+pub mod cli;
+pub mod logging;
+pub mod notify;

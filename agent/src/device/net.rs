@@ -172,6 +172,7 @@ pub struct Changes {
 }
 
 impl Changes {
+    #[allow(unsafe_code)] // What tokio asks of a descriptor, an OwnedFd keeps by its type.
     pub fn subscribe() -> std::io::Result<Self> {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, netlink, socket_with};
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -179,7 +180,9 @@ impl Changes {
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         let groups = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
         bind(&socket, &netlink::SocketAddrNetlink::new(0, groups))?;
-        Ok(Changes { socket: AsyncFd::register(socket)? })
+        // SAFETY: an OwnedFd is open for as long as it lives, and always the same descriptor.
+        let socket = unsafe { AsyncFd::register(socket)? };
+        Ok(Changes { socket })
     }
 
     /// Returns after at least one change; what changed is read from the kernel by whoever asks.

@@ -1,0 +1,149 @@
+//! What is to be measured: every target on every uplink, each pair a lane.
+//!
+//! In: a checked configuration. Out: a [`Plan`]. Refuses to know: time, sockets. Limits: 64 targets on 8 uplinks.
+
+use crate::config::{
+    Config, PERIOD_CELLULAR_MS, PERIOD_FIXED_MS, ScheduleConfig, TargetConfig, TargetKind, UplinkConfig, UplinkKind,
+};
+use crate::probe::icmp::IcmpProbe;
+use crate::probe::resolve;
+use phusong_protocol::{Attempt, Target, Uplink};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One target on one uplink, or on the default route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lane {
+    pub target: TargetConfig,
+    pub uplink: Option<Arc<Uplink>>,
+    pub period_ms: u64,
+}
+
+/// Everything the sampler needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub lanes: Vec<Arc<Lane>>,
+    pub schedule: ScheduleConfig,
+    /// Spreads the rounds of different probes; the same probe keeps its times.
+    pub seed: u64,
+}
+
+impl Plan {
+    pub fn of(config: &Config) -> Self {
+        let seed = seed_of(config.probe.as_str());
+        Plan { lanes: lanes(&config.targets, &config.uplinks), schedule: config.schedule.clone(), seed }
+    }
+
+    /// The plan of `measure` where there is no configuration.
+    pub fn without_file() -> Self {
+        let lanes = lanes(&crate::config::targets_without_file(), &[]);
+        Plan { lanes, schedule: ScheduleConfig::default(), seed: 0 }
+    }
+
+    pub fn periods_ms(&self) -> Vec<u64> {
+        self.lanes.iter().map(|lane| lane.period_ms).collect()
+    }
+}
+
+fn lanes(targets: &[TargetConfig], uplinks: &[UplinkConfig]) -> Vec<Arc<Lane>> {
+    let lane = |target: &TargetConfig, uplink: Option<&UplinkConfig>| {
+        let default_ms = match uplink.map(|u| u.kind) {
+            Some(UplinkKind::Cellular) => PERIOD_CELLULAR_MS,
+            Some(UplinkKind::Fixed) | None => PERIOD_FIXED_MS,
+        };
+        let period_ms = target.period_ms.unwrap_or(default_ms);
+        Arc::new(Lane { target: target.clone(), uplink: uplink.map(|u| Arc::new(wire_uplink(u))), period_ms })
+    };
+    if uplinks.is_empty() {
+        return targets.iter().map(|target| lane(target, None)).collect();
+    }
+    uplinks.iter().flat_map(|uplink| targets.iter().map(move |target| lane(target, Some(uplink)))).collect()
+}
+
+/// The uplink as samples carry it.
+pub fn wire_uplink(uplink: &UplinkConfig) -> Uplink {
+    Uplink {
+        interface: uplink.interface.clone(),
+        provider: uplink.provider.clone(),
+        sim_plmn: None,
+        serving_plmn: None,
+        roaming: None,
+        service_state: None,
+        technology: uplink.technology,
+        rrc: None,
+        self_load: None,
+    }
+}
+
+impl Lane {
+    pub fn attempt(&self) -> Attempt {
+        match self.target.kind {
+            TargetKind::Icmp => Attempt::Latency,
+            TargetKind::Tcp => Attempt::Tcp,
+        }
+    }
+
+    pub fn interface(&self) -> Option<&str> {
+        self.uplink.as_deref().map(|uplink| uplink.interface.as_str())
+    }
+
+    pub fn interval(&self) -> Duration {
+        Duration::from_millis(self.target.interval_ms)
+    }
+
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.target.timeout_ms)
+    }
+
+    /// The longest that an attempt can take; one that takes longer is cut off and counts as timed out.
+    pub fn longest(&self) -> Duration {
+        let measuring = match self.target.kind {
+            TargetKind::Icmp => IcmpProbe::longest(self.target.count, self.interval(), self.timeout()),
+            TargetKind::Tcp => self.timeout(),
+        };
+        resolve::TIMEOUT + measuring + Duration::from_secs(1)
+    }
+
+    /// The target as samples carry it.
+    pub fn wire_target(&self, address: Option<IpAddr>) -> Target {
+        let host = match self.target.port {
+            Some(port) if self.target.host.contains(':') => format!("[{}]:{port}", self.target.host),
+            Some(port) => format!("{}:{port}", self.target.host),
+            None => self.target.host.clone(),
+        };
+        let host = crate::probe::bounded(host);
+        Target { name: self.target.name.clone(), host, address, tags: self.target.tags.clone() }
+    }
+}
+
+/// FNV-1a: the seed needs to differ between probes, nothing more.
+fn seed_of(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "site = \"s\"\nprobe = \"p\"\n[[broker]]\nurl = \"mqtt://localhost\"\n";
+
+    #[test]
+    fn every_target_is_measured_on_every_uplink_with_the_period_of_its_kind() {
+        let uplinks = "[[uplink]]\ninterface = \"eth0\"\nprovider = \"vnpt\"\n\
+            [[uplink]]\ninterface = \"wwan0\"\nkind = \"cellular\"\n";
+        let config = Config::parse("t", &format!("{FILE}{uplinks}")).expect("a good file");
+        let plan = Plan::of(&config);
+        assert_eq!(plan.lanes.len(), 2 * config.targets.len());
+        let periods: Vec<u64> = plan.lanes.iter().map(|l| l.period_ms).collect();
+        assert_eq!(periods, [60_000, 60_000, 60_000, 300_000, 300_000, 300_000]);
+        assert_eq!(plan.lanes[3].interface(), Some("wwan0"));
+    }
+
+    #[test]
+    fn without_uplinks_samples_go_by_the_default_route_and_carry_no_network() {
+        let config = Config::parse("t", FILE).expect("a good file");
+        assert!(Plan::of(&config).lanes.iter().all(|lane| lane.uplink.is_none()));
+        assert_ne!(seed_of("a"), seed_of("b"));
+    }
+}
