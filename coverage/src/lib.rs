@@ -3,6 +3,9 @@
 //! In: plain values. Out: plain values. Refuses to know: clocks (time is an argument), files, sockets, async, serde,
 //! the wire. `clippy.toml` beside this crate enforces it.
 
+// `for` over a hash map, which a list of methods cannot catch.
+#![warn(clippy::iter_over_hash_type)]
+
 mod place;
 mod units;
 
