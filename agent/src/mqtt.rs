@@ -5,5 +5,12 @@
 //! Refuses to know: samples, the spool, when to try again. Limits: 16 publishes on the way, 64 events waiting.
 
 mod config;
+mod error;
+
+mod session;
+mod tls;
+mod wire;
 
 pub use config::{Address, BrokerConfig, Protocol};
+pub use error::{CertificateFault, MqttError};
+pub use session::{Connect, Session, SessionEvent};

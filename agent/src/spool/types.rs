@@ -1,11 +1,12 @@
 //! What goes into and comes out of a spool, apart from the samples themselves.
 
-use phusong_protocol::{BootId, DropClass, Epoch, Previous, Ranges, Sample, Violation, limits};
+use phusong_protocol::{BootId, DropClass, Epoch, Previous, ProbeId, Ranges, Sample, Violation, limits};
 use std::io;
 
 /// This start of the agent, drawn and read by the caller.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Start {
+    pub probe: ProbeId,
     /// 64 random bits, never 0.
     pub epoch: Epoch,
     pub boot_id: Option<BootId>,
