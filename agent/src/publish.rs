@@ -5,9 +5,13 @@
 //! Limits: 8 batches in flight, 16 messages waiting for the agent.
 
 mod config;
+mod delivery;
+mod inbox;
+mod runner;
 
 pub use crate::mqtt::BrokerConfig;
 pub use config::PublishConfig;
+pub use delivery::{Action, CANARY_BYTES, Delivery, Event, IN_FLIGHT, Tally};
 
 use crate::spooler::SpoolHandle;
 use phusong_protocol::{DesiredConfig, Epoch, ProbeId, SiteId};
@@ -95,10 +99,10 @@ const INBOUND: usize = 16;
 
 /// Starts publishing on the current runtime.
 pub fn start(publishing: Publishing, spool: SpoolHandle) -> Publisher {
-    let (_inbound_to, inbound) = mpsc::channel(INBOUND);
-    let (_status_to, status) = watch::channel(PublishStatus::default());
-    let (stop, _stopped) = watch::channel(false);
-    let task = tokio::spawn(async move { drop((publishing, spool)) });
+    let (inbound_to, inbound) = mpsc::channel(INBOUND);
+    let (status_to, status) = watch::channel(PublishStatus::default());
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(runner::Runner::new(publishing, spool, inbound_to, status_to, stopped).run());
     Publisher { inbound, status, stop, task }
 }
 

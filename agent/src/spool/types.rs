@@ -72,7 +72,7 @@ pub enum OpenError {
 }
 
 /// What the publisher wants to send.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRequest {
     pub pick: Pick,
     /// Largest payload.
