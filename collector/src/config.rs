@@ -130,7 +130,7 @@ impl Default for Mqtt {
             ca_file: None,
             protocol: Protocol::V5,
             share_group: "collector".into(),
-            // Twice a group commit of one-sample messages: one half is committed while the other arrives.
+            // Enough that messages arrive while others are committed; of the largest ones, all fit into the queue.
             receive_maximum: 2_000,
             keepalive_s: 30,
         }
@@ -150,8 +150,8 @@ impl Default for Ingest {
             queue_messages: 4_096,
             // 2,000 messages of 64 KiB.
             queue_bytes: 128 * 1024 * 1024,
-            group_commit_rows: 1_000,
-            group_commit_ms: 20,
+            group_commit_rows: 16_000,
+            group_commit_ms: 50,
             ack_interval_ms: 200,
         }
     }

@@ -32,8 +32,7 @@ pub struct Readiness {
     pub mqtt_connected: bool,
     pub store_ok: bool,
     pub queue_messages: u64,
-    pub queue_bytes: u64,
-    /// 0 to 1, the fuller of the two bounds.
+    /// Of `ingest.queue_messages`; 1 is full.
     pub queue_fill: f64,
     /// Absent where the file system does not say.
     #[serde(skip_serializing_if = "Option::is_none")]

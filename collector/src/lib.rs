@@ -1,1 +1,25 @@
-//! Room to be filled.
+//! The collector: takes samples from the broker into the store, each exactly once, and acknowledges them there.
+//!
+//! In: MQTT batches, import files. Out: committed rows, acknowledgements, `/metrics`, the command line.
+//! The modules below stand in the order of the data. Only [`store`] knows SQL, only [`mqtt`] knows MQTT; the parts in
+//! the middle never import each other's insides and are joined in [`collector`] alone.
+
+pub mod config;
+pub mod logging;
+
+pub mod mqtt;
+
+pub mod ingest;
+pub mod store;
+
+pub mod import;
+
+pub mod metrics;
+
+pub mod http;
+
+pub mod collector;
+pub mod notify;
+
+pub mod cli;
+pub mod password;

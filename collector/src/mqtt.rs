@@ -19,15 +19,15 @@ mod tls;
 pub use status::Known;
 
 use crate::config;
-use crate::ingest::{Incoming, Intake};
+use crate::ingest::{Done, Incoming, Intake};
 use crate::metrics::MqttMetrics;
 use anyhow::Context;
 use backoff::Backoff;
-use desk::{Desk, Inbox, Notice};
+use desk::{Desk, Inbox, Installed, Notice};
 use link::{Event, Link, Message, Sender};
-use phusong_protocol::{Ack, ProbeId, Topic};
+use phusong_protocol::ProbeId;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -45,12 +45,13 @@ pub struct Health {
     pub problem: Option<String>,
 }
 
-/// What became of messages: PUBACK them all, tell the probe of `topic` what is in `acks`.
-#[derive(Debug)]
-pub struct Settled {
-    pub tokens: Vec<u64>,
-    pub topic: Option<Topic>,
-    pub acks: Vec<Ack>,
+/// How the messages flow, for `/readyz` and `/metrics`.
+#[derive(Debug, Default)]
+pub struct Flow {
+    /// Messages handed to the ingest that are not settled yet.
+    pub under_way: AtomicU64,
+    /// When the ingest's queue last had no room (Unix time); 0: never.
+    pub dropped_ms: AtomicI64,
 }
 
 /// A message of one connection: a packet id means nothing on another one.
@@ -67,6 +68,7 @@ enum Order {
 pub struct Client {
     orders: mpsc::Sender<Order>,
     health: watch::Receiver<Health>,
+    flow: Arc<Flow>,
     intake_open: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
     poller: JoinHandle<()>,
@@ -93,7 +95,7 @@ impl Client {
         settings: &config::Mqtt,
         ack_interval_ms: u64,
         intake: Intake,
-        settled: mpsc::Receiver<Settled>,
+        settled: mpsc::Receiver<Done>,
         metrics: MqttMetrics,
     ) -> anyhow::Result<Self> {
         let client_id = client_id()?;
@@ -102,13 +104,17 @@ impl Client {
         let (notices_in, notices) = mpsc::channel(NOTICES);
         let (orders_in, orders) = mpsc::channel(ORDERS);
         let (health_in, health) = watch::channel(Health::default());
-        let desk = Desk::new(&settings.share_group, &client_id, ack_interval_ms, health_in, metrics.clone());
+        let flow = Arc::new(Flow::default());
+        let installed =
+            Installed { group: settings.share_group.clone(), client_id: client_id.clone(), flow: Arc::clone(&flow) };
+        let desk = Desk::new(installed, ack_interval_ms, health_in, metrics.clone());
         let intake_open = Arc::new(AtomicBool::new(true));
         let closing = Arc::new(AtomicBool::new(false));
         let poller = Poller {
             settings: settings.clone(),
             client_id,
             intake,
+            flow: Arc::clone(&flow),
             intake_open: Arc::clone(&intake_open),
             closing: Arc::clone(&closing),
             notices: notices_in,
@@ -117,11 +123,16 @@ impl Client {
         Ok(Client {
             orders: orders_in,
             health,
+            flow,
             intake_open,
             closing,
             poller: tokio::spawn(poller.run()),
             desk: tokio::spawn(desk.run(Inbox { notices, settled, orders })),
         })
+    }
+
+    pub fn flow(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
     }
 
     pub fn health(&self) -> watch::Receiver<Health> {
@@ -167,6 +178,7 @@ struct Poller {
     settings: config::Mqtt,
     client_id: String,
     intake: Intake,
+    flow: Arc<Flow>,
     intake_open: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
     notices: mpsc::Sender<Notice>,
@@ -222,12 +234,14 @@ impl Poller {
             return None;
         }
         let token = Token::new(connection, message.packet_id);
-        let incoming =
-            Incoming { topic: message.topic, payload: message.payload, received_ms: desk::unix_ms(), token: token.0 };
+        let now_ms = desk::unix_ms();
+        let incoming = Incoming { topic: message.topic, payload: message.payload, received_ms: now_ms, token: token.0 };
+        self.flow.under_way.fetch_add(1, Ordering::Relaxed);
         if self.intake.submit(incoming).is_ok() {
             return None;
         }
-        self.metrics.queue_dropped.inc();
+        self.flow.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.flow.dropped_ms.store(now_ms, Ordering::Relaxed);
         let confirmed = message.packet_id == 0 || sender.confirm(message.packet_id).is_ok();
         (!confirmed).then_some(Notice::Confirm(token))
     }

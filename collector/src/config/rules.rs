@@ -93,7 +93,9 @@ fn within(field: &'static str, value: u64, least: u64, most: u64) -> Result<(), 
 pub(super) fn token(token: &Secret) -> Result<(), String> {
     let Secret(text) = token;
     if text.len() < TOKEN_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!("a token has at least {TOKEN_BYTES} visible ASCII characters; make one: openssl rand -hex 32"));
+        return Err(format!(
+            "a token has at least {TOKEN_BYTES} visible ASCII characters; make one: openssl rand -hex 32"
+        ));
     }
     Ok(())
 }

@@ -8,10 +8,13 @@ use super::acks::AckBook;
 use super::link::{Full, Message, Sender};
 use super::status::StatusBook;
 use super::subscription::{Mode, Step, Subscription};
-use super::{Health, Order, Settled, Token};
+use super::{Flow, Health, Order, Token};
+use crate::ingest::Done;
 use crate::metrics::MqttMetrics;
 use phusong_protocol::{AckMessage, Channel, Status, Topic};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -24,20 +27,28 @@ const RETRY_MS: u64 = 5;
 
 /// From the polling task.
 pub enum Notice {
-    Opened { connection: u64, sender: Sender },
-    Connected { shared: bool },
+    Opened {
+        connection: u64,
+        sender: Sender,
+    },
+    Connected {
+        shared: bool,
+    },
     Subscribed(Vec<bool>),
     Message(Message),
-    Published { permitted: bool },
+    Published {
+        permitted: bool,
+    },
     /// A batch that was not taken: the broker's window must not stay blocked by it.
     Confirm(Token),
-    Lost { why: String },
+    Lost {
+        why: String,
+    },
 }
 
 pub struct Desk {
     started: Instant,
-    group: String,
-    client_id: String,
+    installed: Installed,
     connection: u64,
     sender: Option<Sender>,
     subscription: Subscription,
@@ -52,28 +63,33 @@ pub struct Desk {
     closing: Option<oneshot::Sender<()>>,
 }
 
+/// What does not change from one connection to the next.
+pub struct Installed {
+    pub group: String,
+    pub client_id: String,
+    pub flow: Arc<Flow>,
+}
+
 /// The channels by which a desk is reached.
 pub struct Inbox {
     pub notices: mpsc::Receiver<Notice>,
-    pub settled: mpsc::Receiver<Settled>,
+    pub settled: mpsc::Receiver<Done>,
     pub orders: mpsc::Receiver<Order>,
 }
 
 impl Desk {
     pub fn new(
-        group: &str,
-        client_id: &str,
+        installed: Installed,
         ack_interval_ms: u64,
         health: watch::Sender<Health>,
         metrics: MqttMetrics,
     ) -> Self {
         Desk {
             started: Instant::now(),
-            group: group.to_owned(),
-            client_id: client_id.to_owned(),
             connection: 0,
             sender: None,
-            subscription: Subscription::new(group, client_id),
+            subscription: Subscription::new(&installed.group, &installed.client_id),
+            installed,
             book: AckBook::new(ack_interval_ms),
             confirms: VecDeque::new(),
             steps: VecDeque::new(),
@@ -131,7 +147,7 @@ impl Desk {
         match notice {
             Notice::Opened { connection, sender } => {
                 (self.connection, self.sender) = (connection, Some(sender));
-                self.subscription = Subscription::new(&self.group, &self.client_id);
+                self.subscription = Subscription::new(&self.installed.group, &self.installed.client_id);
                 self.confirms.clear();
                 self.steps.clear();
                 self.in_flight = 0;
@@ -183,7 +199,7 @@ impl Desk {
         }
     }
 
-    fn settle_burst(&mut self, first: Settled, more: &mut mpsc::Receiver<Settled>) {
+    fn settle_burst(&mut self, first: Done, more: &mut mpsc::Receiver<Done>) {
         self.settle(first);
         for _ in 1..BURST {
             match more.try_recv() {
@@ -193,7 +209,8 @@ impl Desk {
         }
     }
 
-    fn settle(&mut self, settled: Settled) {
+    fn settle(&mut self, settled: Done) {
+        self.installed.flow.under_way.fetch_sub(settled.tokens.len() as u64, Ordering::Relaxed);
         for token in settled.tokens {
             self.confirm(Token(token));
         }

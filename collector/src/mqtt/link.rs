@@ -67,11 +67,8 @@ pub fn open(settings: &config::Mqtt, client_id: &str) -> anyhow::Result<(Sender,
     let (host, port) = settings.address();
     // Every message in flight may be waiting for its PUBACK, beside our own publishes and subscriptions.
     let requests = usize::from(settings.receive_maximum) + 2 * usize::from(IN_FLIGHT);
-    let transport = if settings.tls() {
-        tls::transport(settings.ca_file.as_deref())?
-    } else {
-        rumqttc::Transport::tcp()
-    };
+    let transport =
+        if settings.tls() { tls::transport(settings.ca_file.as_deref())? } else { rumqttc::Transport::tcp() };
     let login = settings.username.clone().map(|user| {
         let password = settings.password.clone().map(|secret| secret.0).unwrap_or_default();
         (user, password)

@@ -53,7 +53,6 @@ impl StatusBook {
     pub fn get(&self, probe: &ProbeId) -> Option<&Known> {
         self.probes.get(probe)
     }
-
 }
 
 #[cfg(test)]

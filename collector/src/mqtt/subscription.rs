@@ -133,7 +133,8 @@ impl Subscription {
         let mut steps = Vec::new();
         if !self.own_seen {
             let acl = "give this user `topic readwrite phusong/v1/#` in the broker's access list";
-            let what = "the broker does not deliver what this user publishes, so no probe would hear an acknowledgement";
+            let what =
+                "the broker does not deliver what this user publishes, so no probe would hear an acknowledgement";
             steps.push(Step::Warn(format!("{what}: {acl}")));
         } else if self.mode == Mode::Shared && !self.shared_seen {
             let shared = self.batches();
@@ -170,7 +171,8 @@ mod tests {
         assert_eq!(filters[1], "phusong/v1/+/+/status");
         let steps = s.subscribed(&[true, true, true, true], 0);
         assert_eq!(steps[0], Step::Ready(Mode::Shared));
-        let published: Vec<&String> = steps.iter().filter_map(|s| if let Step::Publish(t) = s { Some(t) } else { None }).collect();
+        let published: Vec<&String> =
+            steps.iter().filter_map(|s| if let Step::Publish(t) = s { Some(t) } else { None }).collect();
         assert_eq!(published, ["phusong/v1/self-test/collector-1/ack", "phusong/v1/self-test/collector-1/config"]);
         for topic in published {
             assert!(Subscription::is_self_test(topic));

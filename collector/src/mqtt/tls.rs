@@ -30,7 +30,9 @@ fn from_file(path: &Path) -> anyhow::Result<RootCertStore> {
         .with_context(|| format!("mqtt.ca_file {} cannot be read", path.display()))?;
     for certificate in certificates {
         let certificate = certificate.with_context(|| format!("mqtt.ca_file {} is no PEM file", path.display()))?;
-        roots.add(certificate).with_context(|| format!("mqtt.ca_file {}: a certificate is not usable", path.display()))?;
+        roots
+            .add(certificate)
+            .with_context(|| format!("mqtt.ca_file {}: a certificate is not usable", path.display()))?;
     }
     if roots.is_empty() {
         bail!("mqtt.ca_file {} holds no certificate: give the PEM file of the broker's authority", path.display());

@@ -1,0 +1,132 @@
+//! What `/readyz` and `/metrics` see of the running parts.
+//!
+//! In: counters, the client's health, a short read of the store. Out: a [`Readiness`], the text of `/metrics`.
+//! Refuses to change anything.
+
+use crate::http::Readiness;
+use crate::ingest::{Counters, Fate};
+use crate::metrics::{Metrics, ProbeView, StoreView, View};
+use crate::mqtt::{Flow, Health};
+use crate::store::{Facts, ProbeRow, Readers, Reason, StoreError};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::watch;
+
+/// So long after a message found the queue full, the collector calls itself degraded.
+const FULL_MS: i64 = 30_000;
+
+pub struct Watched {
+    pub counters: Arc<Counters>,
+    pub metrics: Metrics,
+    pub readers: Readers,
+    pub health: watch::Receiver<Health>,
+    pub flow: Arc<Flow>,
+    pub queue_bound: u64,
+    pub data_dir: PathBuf,
+}
+
+impl Watched {
+    pub fn readiness(&self) -> Readiness {
+        let health = self.health.borrow().clone();
+        let store = self.counters.degraded();
+        let dropped_ms = self.flow.dropped_ms.load(Ordering::Relaxed);
+        let full = dropped_ms > 0 && super::now_ms() - dropped_ms < FULL_MS;
+        let connected = health.connected && health.subscribed;
+        let mut reasons = Vec::new();
+        match (connected, health.problem) {
+            (_, Some(problem)) => reasons.push(format!("broker: {problem}")),
+            (false, None) => reasons.push("broker: not connected yet".into()),
+            (true, None) => {}
+        }
+        reasons
+            .extend(store.as_ref().map(|why| format!("store: {why}; nothing is acknowledged until it takes writes")));
+        if full {
+            reasons.push("queue: it was full within the last 30 s; what was dropped comes again".into());
+        }
+        let under_way = self.flow.under_way.load(Ordering::Relaxed);
+        Readiness {
+            ready: connected && store.is_none() && !full,
+            state: if reasons.is_empty() { "ok" } else { "degraded" },
+            mqtt_connected: connected,
+            store_ok: store.is_none(),
+            queue_messages: under_way,
+            queue_fill: under_way as f64 / self.queue_bound as f64,
+            disk_free_bytes: self.disk_free(),
+            reasons,
+        }
+    }
+
+    fn disk_free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.data_dir).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// When the store cannot be read, its figures are absent and the others stand.
+    pub fn metrics(&self) -> Result<String, String> {
+        let read = || -> Result<(Facts, Vec<ProbeRow>), StoreError> {
+            let reader = self.readers.connect()?;
+            Ok((reader.facts()?, reader.probes()?))
+        };
+        let (facts, probes) = match read() {
+            Ok((facts, probes)) => (Some(facts), probes),
+            Err(error) => {
+                tracing::warn!("/metrics without the store's figures: {error}");
+                (None, Vec::new())
+            }
+        };
+        self.metrics.render(&self.view(facts, probes)).map_err(|e| e.to_string())
+    }
+
+    fn view(&self, facts: Option<Facts>, probes: Vec<ProbeRow>) -> View<'_> {
+        let counters = &self.counters;
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let health = self.health.borrow();
+        View {
+            results: Fate::ALL.iter().map(|fate| (fate.name(), counters.get(*fate))).collect(),
+            dead_letters: Reason::ALL.iter().map(|reason| (reason.name(), counters.get(fate(*reason)))).collect(),
+            delay: &counters.delay,
+            commit: &counters.commit_seconds,
+            messages: count(&counters.messages),
+            store_failures: count(&counters.store_failures),
+            retimed: count(&counters.retimed),
+            clones: count(&counters.clones_suspected),
+            queue_messages: count(&self.flow.under_way),
+            queue_bound: self.queue_bound,
+            queue_dropped: counters.get(Fate::QueueFull),
+            mqtt_connected: health.connected && health.subscribed,
+            store_ok: counters.degraded().is_none(),
+            store: facts.map(|facts| StoreView {
+                bytes: facts.bytes,
+                free_bytes: facts.free_bytes,
+                dead_letters: facts.dead_letters,
+                dead_letter_bytes: facts.dead_letter_bytes,
+            }),
+            probes: probes.into_iter().filter(|row| row.retired_ms.is_none()).map(probe).collect(),
+        }
+    }
+}
+
+fn probe(row: ProbeRow) -> ProbeView {
+    ProbeView {
+        probe: row.probe,
+        site: row.site,
+        missing: row.missing,
+        clone_suspected: row.clone_suspected_ms.is_some(),
+        last_contact_ms: row.last_contact_ms,
+    }
+}
+
+/// Under which result a dead letter of this reason is counted.
+fn fate(reason: Reason) -> Fate {
+    match reason {
+        Reason::Rejected => Fate::Rejected,
+        Reason::Conflict => Fate::Conflict,
+        Reason::WrongSite => Fate::WrongSite,
+        Reason::WrongTopic => Fate::WrongTopic,
+        Reason::TooOld => Fate::TooOld,
+        Reason::Violation => Fate::Violation,
+        Reason::UnknownReading => Fate::UnknownReading,
+        Reason::TooManyContexts => Fate::TooManyContexts,
+    }
+}
