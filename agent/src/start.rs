@@ -52,7 +52,7 @@ impl Started {
         let boot_id = boot::boot_id().map_err(StartError::Device)?;
         std::fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir { dir: data_dir.clone(), source })?;
         let epoch = fresh_epoch()?;
-        let start = Start { epoch, boot_id: Some(boot_id) };
+        let start = Start { probe: config.probe.clone(), epoch, boot_id: Some(boot_id) };
         let (spool, opened) = spooler::start(&data_dir.join("spool"), config.spool.clone(), start)?;
         let keeper = ClockKeeper::new(config.clock.clone(), data_dir);
         let setup = watch::Sender::new(reference(&config));

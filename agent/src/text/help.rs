@@ -1,0 +1,100 @@
+//! What `--help` and a refused start say.
+//!
+//! In: a [`Help`]. Out: both languages. Refuses to know: clap. Limits: the set.
+
+use super::Said;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Help {
+    Program,
+    Run,
+    Measure,
+    Check,
+    Spool,
+    SpoolStatus,
+    SpoolExport,
+    SpoolAck,
+    SpoolVerify,
+    Config,
+    ConfigShow,
+    ConfigCheck,
+    File,
+    Lang,
+    Json,
+    ExportFile,
+    ExportRaw,
+    AckFile,
+}
+
+impl Help {
+    pub const ALL: [Help; 18] = [
+        Help::Program,
+        Help::Run,
+        Help::Measure,
+        Help::Check,
+        Help::Spool,
+        Help::SpoolStatus,
+        Help::SpoolExport,
+        Help::SpoolAck,
+        Help::SpoolVerify,
+        Help::Config,
+        Help::ConfigShow,
+        Help::ConfigCheck,
+        Help::File,
+        Help::Lang,
+        Help::Json,
+        Help::ExportFile,
+        Help::ExportRaw,
+        Help::AckFile,
+    ];
+}
+
+impl Said for Help {
+    fn both(&self) -> (String, String) {
+        let (vi, en) = match self {
+            Help::Program => (
+                "Thiết bị đo của Phủ Sóng: đo, lưu và gửi mà không mất mẫu nào",
+                "The probe of Phu Song: measures, keeps and delivers without losing a sample",
+            ),
+            Help::Run => ("Đo và gửi cho đến khi được dừng", "Measure and deliver until stopped"),
+            Help::Measure => (
+                "Đo mọi đích một lượt rồi hiện kết quả; không cần máy chủ hay tệp cấu hình",
+                "Take one round of every target and show it; needs no broker and no configuration",
+            ),
+            Help::Check => (
+                "Thử mọi thứ, cho đến một mẫu được bộ thu xác nhận",
+                "Try everything, up to a sample that the collector acknowledges",
+            ),
+            Help::Spool => (
+                "Xem những gì đang chờ trên đĩa, hoặc chuyển chúng bằng tệp",
+                "Look at what waits on disk, or hand it over by file",
+            ),
+            Help::SpoolStatus => ("Bao nhiêu mẫu đang chờ, từ lúc nào", "How much waits, and since when"),
+            Help::SpoolExport => (
+                "Ghi những mẫu đang chờ ra tệp cho `phusong-collector import`",
+                "Write what waits to a file for `phusong-collector import`",
+            ),
+            Help::SpoolAck => (
+                "Áp dụng tệp mà `phusong-collector import` đã ghi; phải dừng chương trình đo trước",
+                "Apply the file that `phusong-collector import` wrote; the agent must be stopped",
+            ),
+            Help::SpoolVerify => ("Đọc và kiểm tra từng bản ghi", "Read every record and check it"),
+            Help::Config => ("Xem cấu hình", "Look at the configuration"),
+            Help::ConfigShow => (
+                "In cấu hình đang dùng, kể cả giá trị mặc định, che mật khẩu",
+                "Print the configuration in force, defaults included, passwords hidden",
+            ),
+            Help::ConfigCheck => ("Nói tệp cấu hình sai ở đâu", "Say what is wrong with the file"),
+            Help::File => ("Tệp cấu hình", "Configuration file"),
+            Help::Lang => ("Ngôn ngữ của thông báo: vi hoặc en", "Language of messages: vi or en"),
+            Help::Json => ("In ra dạng JSON", "Print JSON"),
+            Help::ExportFile => ("Tệp sẽ được ghi", "File to write"),
+            Help::ExportRaw => (
+                "Kể cả các lượt đo gốc chưa có bản tổng hợp",
+                "Also raw rounds that no summary stands for yet",
+            ),
+            Help::AckFile => ("Tệp cần áp dụng", "File to apply"),
+        };
+        (vi.into(), en.into())
+    }
+}

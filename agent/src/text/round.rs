@@ -1,0 +1,65 @@
+//! What one attempt came to, for a person.
+//!
+//! In: a [`Round`]. Out: both languages. Refuses to know: tables. Limits: the set.
+
+use super::Said;
+use phusong_protocol::FailureKind;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Round {
+    HeadTarget,
+    HeadUplink,
+    HeadAddress,
+    HeadResult,
+    DefaultRoute,
+    Nothing,
+    Echoes { received: usize, sent: u16, min: String, median: String, max: String },
+    Connected { time: String },
+    Failed { kind: FailureKind, detail: Option<String> },
+}
+
+impl Said for Round {
+    fn both(&self) -> (String, String) {
+        let plain = |vi: &str, en: &str| (vi.to_owned(), en.to_owned());
+        match self {
+            Round::HeadTarget => plain("ĐÍCH", "TARGET"),
+            Round::HeadUplink => plain("ĐƯỜNG RA", "UPLINK"),
+            Round::HeadAddress => plain("ĐỊA CHỈ", "ADDRESS"),
+            Round::HeadResult => plain("KẾT QUẢ", "RESULT"),
+            Round::DefaultRoute => plain("mặc định", "default"),
+            Round::Nothing => plain(
+                "không có gì để đo: đường điểm-điểm không có cổng ra (gateway)",
+                "nothing to measure: a point-to-point link has no gateway",
+            ),
+            Round::Echoes { received, sent, min, median, max } => (
+                format!("{received}/{sent} phản hồi, {min} / {median} / {max} (nhỏ nhất / trung vị / lớn nhất)"),
+                format!("{received}/{sent} echoes, {min} / {median} / {max} (min / median / max)"),
+            ),
+            Round::Connected { time } => (format!("kết nối được sau {time}"), format!("connected in {time}")),
+            Round::Failed { kind, detail } => {
+                let (vi, en) = failure(*kind);
+                let detail = detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
+                (format!("{vi}{detail}"), format!("{en}{detail}"))
+            }
+        }
+    }
+}
+
+fn failure(kind: FailureKind) -> (&'static str, &'static str) {
+    match kind {
+        FailureKind::Timeout => ("không trả lời kịp", "no answer in time"),
+        FailureKind::Unreachable => ("không có đường tới", "unreachable"),
+        FailureKind::Refused => ("bị từ chối kết nối", "refused"),
+        FailureKind::Dns => ("không phân giải được tên", "the name does not resolve"),
+        FailureKind::Tls => ("lỗi TLS", "TLS failed"),
+        FailureKind::HttpStatus => ("lỗi HTTP", "HTTP error"),
+        FailureKind::Portal => ("trang đăng nhập khác trả lời", "a portal answered"),
+        FailureKind::DeviceMissing => ("không thấy thiết bị", "the device is not there"),
+        FailureKind::Denied => ("không được phép", "not permitted"),
+        FailureKind::Budget => ("đã hết hạn mức dữ liệu", "the data budget is spent"),
+        FailureKind::Busy => ("thiết bị đang bận", "the device is busy"),
+        FailureKind::Reset => ("kết nối bị cắt", "the connection was cut"),
+        FailureKind::Malformed => ("câu trả lời sai giao thức", "a malformed answer"),
+        FailureKind::LinkDown => ("đường truyền không hoạt động", "the link is down"),
+    }
+}
