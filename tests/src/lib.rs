@@ -4,3 +4,6 @@
 //! the tests and the measuring programs (`src/bin/`) share. Refuses to know: how agent and collector work inside.
 
 pub mod harness;
+
+pub mod faults;
+pub mod sim_disk;
