@@ -47,7 +47,7 @@ pub enum Event {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Ask the spool; exactly one [`Event::Picked`] answers.
+    /// Ask the spool; one [`Event::Picked`] answers, unless the connection ends first.
     Pick(BatchRequest),
     Send {
         id: u64,
@@ -201,6 +201,10 @@ impl Delivery {
 
     fn disconnected(&mut self, now_ms: u64) {
         self.max_payload = None;
+        // Whoever carries the actions out stopped at the first that failed.
+        if let Some(Picking::Again(again)) = self.picking.take() {
+            self.again.push_front(again);
+        }
         let lost: Vec<Flight> = self.flights.extract_if(.., |f| !f.taken).collect();
         if lost.is_empty() {
             return;
@@ -300,13 +304,7 @@ impl Delivery {
             }
             return;
         };
-        let Some(max_payload) = self.max_payload else {
-            // The connection went while the spool was reading; nothing was sent.
-            if let Picking::Again(again) = picking {
-                self.again.push_front(again);
-            }
-            return;
-        };
+        let max_payload = self.max_payload.unwrap_or(usize::MAX);
         if batch.payload.len() > max_payload && batch.seqs.count() == 1 {
             // A single sample that this broker will never take: sending it would end the connection, for ever.
             return actions.push(Action::Quarantine(batch.epoch, batch.seqs));

@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub headless: Vec<(SegmentName, u64)>,
     pub torn_bytes: u64,
     pub reserve: bool,
+    /// The last durable id: of the newest epoch, by the files or by the cursor, whichever is younger.
+    last: Option<Previous>,
     next_ordinal: u64,
 }
 
@@ -49,6 +51,7 @@ pub(super) fn survey(disk: &dyn Disk) -> Result<Found, OpenError> {
             found.epochs.entry(settled.epoch).or_default().settled.union(&settled.ranges);
         }
     }
+    found.last = found.last_durable();
     found.prefer_newer_copies();
     for segment in found.segments.values_mut() {
         segment.settle(&found.epochs.entry(segment.epoch).or_default().settled);
@@ -97,13 +100,14 @@ impl Found {
         }
     }
 
-    /// The last durable id: of the newest epoch, by the files or by the cursor, whichever is younger.
-    pub fn last(&self) -> Option<Previous> {
+    /// Quarantine files say nothing here: they are younger than what is in them.
+    fn last_durable(&self) -> Option<Previous> {
         let known = self.cursor.as_ref().and_then(|(_, state)| state.last);
         let younger_from = self.cursor.as_ref().map_or(0, |(_, state)| state.next_ordinal);
-        let newest = self.segments.values().rev().find(|s| s.seqs.count() > 0);
+        let published = || self.segments.values().filter(|s| !s.name.quarantined);
+        let newest = published().rev().find(|s| s.seqs.count() > 0);
         let on_disk = newest.map(|newest| {
-            let of_epoch = self.segments.values().filter(|s| s.epoch == newest.epoch);
+            let of_epoch = published().filter(|s| s.epoch == newest.epoch);
             let last_seq = of_epoch.filter_map(|s| s.seqs.last()).max().unwrap_or(0);
             (newest.name.ordinal, Previous { epoch: newest.epoch, last_seq })
         });
@@ -129,7 +133,7 @@ impl Found {
             let ranges = known.entry(segment.epoch).or_default();
             segment.seqs.runs().for_each(|(first, last)| ranges.insert(first, last));
         }
-        if let Some(last) = self.last() {
+        if let Some(last) = self.last {
             known.entry(last.epoch).or_default().insert(last.last_seq, last.last_seq);
         }
         let holes = known.into_iter().filter_map(|(epoch, mut ranges)| {
@@ -196,7 +200,7 @@ impl Spool {
     fn from_disk(disk: Box<dyn Disk>, config: SpoolConfig, probe: ProbeId) -> Result<FromDisk, OpenError> {
         let found = survey(disk.as_ref())?;
         let never_durable = found.never_durable();
-        let last = found.last();
+        let last = found.last;
         let (generation, before) = found.cursor.unzip();
         let state = before.clone().unwrap_or_default();
         let mut spool = Spool {
