@@ -93,7 +93,8 @@ fn on_a_full_disk_a_drop_is_durable_before_its_segment_goes() {
     disk.take_log();
     fill(&mut spool, DropClass::Evidence, 0);
     let log = disk.take_log();
-    let gone = log.iter().position(|line| line.starts_with("unlink") && line.contains("raw")).expect("a raw segment went");
+    let gone =
+        log.iter().position(|line| line.starts_with("unlink") && line.contains("raw")).expect("a raw segment went");
     let drop_synced = log[..gone].iter().any(|line| line.starts_with("sync") && line.contains("evidence"));
     let cursor_synced = log[..gone].iter().any(|line| line.starts_with("sync cursor"));
     assert!(drop_synced && cursor_synced, "{log:?}");

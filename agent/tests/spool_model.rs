@@ -18,8 +18,13 @@ enum Op {
     Summarize(usize),
     Flush,
     /// The next batch is acknowledged, all of it or its first half.
-    Ack { newest: bool, half: bool },
-    Housekeep { ring_over: bool },
+    Ack {
+        newest: bool,
+        half: bool,
+    },
+    Housekeep {
+        ring_over: bool,
+    },
     Quarantine,
     /// The process is killed; the page cache stays.
     Kill,

@@ -119,6 +119,13 @@ pub fn look(disk: &dyn Disk, config: &SpoolConfig) -> Result<SpoolStatus, OpenEr
 }
 
 impl Spool {
+    /// Memory that grows with what is on disk, about.
+    pub fn index_bytes(&self) -> usize {
+        let ranges = |r: &phusong_protocol::Ranges| r.parts() * size_of::<(u64, u64)>();
+        let of_epoch = |e: &EpochState| ranges(&e.settled) + ranges(&e.explained) + ranges(&e.wanted);
+        self.segments.values().map(Segment::memory).sum::<usize>() + self.epochs.values().map(of_epoch).sum::<usize>()
+    }
+
     pub fn status(&self) -> SpoolStatus {
         let (disk, counts, max) = (self.disk.as_ref(), self.counts, self.config.max_bytes);
         let mut status = summarize(disk, &self.segments, &self.epochs, self.stray_bytes, counts, max);

@@ -84,6 +84,11 @@ impl Segment {
         Ok(())
     }
 
+    /// Bytes of memory, about.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.seqs.memory() + self.sparse.capacity() * size_of::<(u64, u32)>()
+    }
+
     pub fn path(&self) -> String {
         self.name.to_string()
     }

@@ -98,8 +98,7 @@ impl SeqSet {
         self.closed.shrink_to_fit();
     }
 
-    /// Bytes of memory.
-    #[cfg(test)]
+    /// Bytes of memory beside itself.
     pub fn memory(&self) -> usize {
         self.closed.capacity()
     }

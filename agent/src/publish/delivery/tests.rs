@@ -59,7 +59,8 @@ impl World {
                         events.push(Event::Picked(batch));
                     }
                     Action::Send { id, payload, .. } => {
-                        let seqs = payload.chunks(8).map(|c| u64::from_be_bytes(c.try_into().expect("eight"))).collect();
+                        let seqs =
+                            payload.chunks(8).map(|c| u64::from_be_bytes(c.try_into().expect("eight"))).collect();
                         self.sent.push((self.now, seqs));
                         self.last_ids.push(id);
                     }
@@ -174,7 +175,8 @@ fn while_others_are_acknowledged_a_lost_batch_is_repeated_without_a_canary() {
     let mut world = world(50).connected();
     world.taken();
     for round in 0..40u64 {
-        let in_flight: Vec<u64> = world.sent.iter().flat_map(|(_, seqs)| seqs.clone()).filter(|seq| *seq != 0).collect();
+        let in_flight: Vec<u64> =
+            world.sent.iter().flat_map(|(_, seqs)| seqs.clone()).filter(|seq| *seq != 0).collect();
         for seq in in_flight {
             world.ack(seq, seq);
         }
