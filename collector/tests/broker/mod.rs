@@ -1,5 +1,8 @@
 //! A real Mosquitto on a free port of loopback, in a directory of its own, ended by its process id.
 
+#![allow(dead_code)] // Each test program uses a part of it.
+
+use rumqttc::{Client, Event, MqttOptions, Packet};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -11,7 +14,7 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Broker {
-    process: Child,
+    process: Option<Child>,
     pub port: u16,
     pub dir: PathBuf,
 }
@@ -27,10 +30,41 @@ impl Broker {
             let text = format!("listener {port} 127.0.0.1\nlog_dest stderr\n{user}{extra}\n");
             std::fs::write(&config, text).expect("a writable directory");
             if let Some(process) = launch(&config) {
-                return Broker { process, port, dir };
+                return Broker { process: Some(process), port, dir };
             }
         }
         panic!("Mosquitto does not start: is it installed?");
+    }
+
+    /// Ends it at once, as a power cut does.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts it again on the same port.
+    pub fn restart(&mut self) {
+        self.process = launch(&self.dir.join("mosquitto.conf"));
+        assert!(self.process.is_some(), "port {} was taken meanwhile", self.port);
+    }
+
+    /// Whether a client may log in.
+    pub fn lets_in(&self, user: &str, password: &str) -> bool {
+        let mut options = MqttOptions::new("login", "127.0.0.1", self.port);
+        options.set_credentials(user, password);
+        let (_client, mut connection) = Client::new(options, 1);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match connection.recv_timeout(left).expect("an answer in time") {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => return true,
+                Ok(_) => {}
+                Err(rumqttc::ConnectionError::ConnectionRefused(_)) => return false,
+                Err(other) => panic!("no answer: {other}"),
+            }
+        }
     }
 
     pub fn url(&self) -> String {
@@ -40,8 +74,7 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
