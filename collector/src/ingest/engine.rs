@@ -54,8 +54,8 @@ impl Engine {
         Engine { store, counters, acks_before_commit: sabotaged() }
     }
 
-    pub fn store(&self) -> &Store {
-        &self.store
+    pub fn store(&mut self) -> &mut Store {
+        &mut self.store
     }
 
     /// Deals with every message of a group and says so, whatever happens.
@@ -75,9 +75,14 @@ impl Engine {
         }
     }
 
+    /// Whether [`Engine::idle`] has something to do.
+    pub fn has_backlog(&self) -> bool {
+        self.store.has_backlog()
+    }
+
     /// Goes on with re-timing when nothing arrives.
     pub fn idle(&mut self, now_ms: i64) {
-        if (self.store.writer().has_backlog() || self.counters.degraded().is_some())
+        if self.has_backlog()
             && let Err(error) = self.attempt(&[], now_ms, &mut |_| {})
         {
             self.give_up(&[], &error, &mut |_| {});
@@ -135,13 +140,8 @@ impl Engine {
 
     fn attempt(&mut self, messages: &[Decoded], now_ms: i64, done: &mut impl FnMut(Done)) -> Result<(), StoreError> {
         let result = self.transact(messages, now_ms, done);
-        match &result {
-            Ok(()) => {
-                if self.counters.set_degraded(None) {
-                    tracing::info!("the store takes writes again");
-                }
-            }
-            Err(_) => self.store.writer().rollback(),
+        if result.is_err() {
+            self.store.writer().rollback();
         }
         result
     }
@@ -160,6 +160,11 @@ impl Engine {
         let started = Instant::now();
         let committed = self.store.writer().commit()?;
         self.counters.commit_seconds.observe(started.elapsed().as_secs_f64());
+        let wrote = [Fate::Stored, Fate::Uncertain, Fate::Duplicate].iter().any(|fate| group.fates[*fate as usize] > 0);
+        // A transaction without a write proves nothing about the disk.
+        if (wrote || group.letters + committed.retimed > 0) && self.counters.set_degraded(None) {
+            tracing::info!("the store takes writes again");
+        }
         let counters = &self.counters;
         counters.commits.fetch_add(1, Ordering::Relaxed);
         counters.messages.fetch_add(messages.len() as u64, Ordering::Relaxed);

@@ -65,6 +65,11 @@ impl Store {
         Readers::new(self.path.clone())
     }
 
+    /// Whether there is work without new messages.
+    pub fn has_backlog(&self) -> bool {
+        self.writer.has_backlog()
+    }
+
     pub fn writer(&mut self) -> &mut Writer {
         &mut self.writer
     }

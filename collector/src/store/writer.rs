@@ -64,6 +64,12 @@ impl Writer {
         }
     }
 
+    /// Bounds the database file, in pages of 4 KiB; `None` lifts it. Beyond it a write fails as on a full disk.
+    pub fn limit_pages(&mut self, pages: Option<u32>) -> Result<(), StoreError> {
+        let sql = format!("PRAGMA max_page_count = {}", pages.unwrap_or(u32::MAX - 1));
+        Ok(self.db.query_row(&sql, [], |_| Ok(()))?)
+    }
+
     /// Opens a transaction and takes the write lock.
     pub fn begin(&mut self, now_ms: i64) -> Result<(), StoreError> {
         self.now_ms = now_ms;
