@@ -52,6 +52,7 @@ struct Agent {
 /// What must end in order, and what may simply be dropped.
 struct Tasks {
     spool: SpoolHandle,
+    socket: PathBuf,
     sampler: JoinHandle<()>,
     recorder: JoinHandle<()>,
     clock: JoinHandle<()>,
@@ -142,6 +143,7 @@ fn wire(
     };
     let tasks = Tasks {
         spool: spool.clone(),
+        socket: status::socket_path(&config.data_dir),
         sampler: tokio::spawn(sampler.run(inbox, rounds)),
         recorder: tokio::spawn(recorder.run(spooled)),
         clock: tokio::spawn(keeper.run(stamper.clone(), spool.clone(), stop.subscribe())),
@@ -153,8 +155,7 @@ fn wire(
         ],
         stop,
     };
-    let agent =
-        Agent { file, config, trial, spool, stamper, setup, applied, orders, summary_ms, health_ms, publish };
+    let agent = Agent { file, config, trial, spool, stamper, setup, applied, orders, summary_ms, health_ms, publish };
     (agent, tasks)
 }
 
@@ -314,6 +315,8 @@ impl Tasks {
         for task in self.droppable {
             task.abort();
         }
+        // Nobody answers there any more.
+        let _ = std::fs::remove_file(&self.socket);
         if let Err(error) = self.spool.flush().await {
             tracing::error!(%error, "the last samples are not durable");
         }

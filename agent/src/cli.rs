@@ -128,9 +128,7 @@ fn command(language: Language) -> clap::Command {
                         .mut_arg("file", |a| a.help(say(Help::ExportFile)))
                         .mut_arg("raw", |a| a.help(say(Help::ExportRaw)))
                 })
-                .mut_subcommand("ack", |c| {
-                    c.about(say(Help::SpoolAck)).mut_arg("file", |a| a.help(say(Help::AckFile)))
-                })
+                .mut_subcommand("ack", |c| c.about(say(Help::SpoolAck)).mut_arg("file", |a| a.help(say(Help::AckFile))))
                 .mut_subcommand("verify", |c| c.about(say(Help::SpoolVerify)))
         })
         .mut_subcommand("config", |c| {

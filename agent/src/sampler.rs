@@ -77,8 +77,7 @@ fn probe(lane: &Lane, sockets: &EchoSockets, hop: Hop, warm_up: bool) -> Result<
     let (interval, timeout) = (lane.interval(), lane.timeout());
     match lane.target.kind {
         TargetKind::Icmp => {
-            let socket =
-                sockets.get(is_v6(hop.address), lane.interface()).map_err(|e| ProbeError::from_io(&e))?;
+            let socket = sockets.get(is_v6(hop.address), lane.interface()).map_err(|e| ProbeError::from_io(&e))?;
             Ok(Box::new(IcmpProbe { socket, hop, count: lane.target.count, interval, timeout, warm_up }))
         }
         TargetKind::Tcp => {
@@ -182,7 +181,11 @@ impl Sampler {
         } else {
             self.overruns += 1;
             let name = &self.plan.lanes[lane].target.name;
-            tracing::debug!(target = name, overruns = self.overruns, "the round before is not done; this one is left out");
+            tracing::debug!(
+                target = name,
+                overruns = self.overruns,
+                "the round before is not done; this one is left out"
+            );
         }
     }
 

@@ -6,8 +6,8 @@
 //! `limits::RANGES` ranges in each; what does not fit closes a window early, it is never left out.
 
 use phusong_protocol::{
-    Attempt, BootId, Clock, Epoch, Outcome, Ranges, Reading, Replaced, Sample, Sketch, SummaryReading, Target, Uplink,
-    limits,
+    Attempt, BootId, Clock, Epoch, Outcome, Ranges, Reading, Replaced, Sample, SetupRef, Sketch, SummaryReading,
+    Target, Uplink, limits,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +38,7 @@ struct Open {
     replaces: Ranges,
     /// Stamps of the last round: those of the summary.
     last: Stamps,
+    setup: Option<Arc<SetupRef>>,
     target: Option<Arc<Target>>,
     uplink: Option<Arc<Uplink>>,
 }
@@ -66,12 +67,8 @@ impl Summaries {
     /// Takes a raw round that is in the spool under `epoch` and its `seq`. Any other sample is none of its business.
     pub fn add(&mut self, epoch: Epoch, sample: &Sample) {
         let Some((of, round)) = Round::of(&sample.outcome) else { return };
-        let stamps = Stamps {
-            boot: sample.boot_id,
-            mono_ms: sample.mono_ms,
-            wall_ms: sample.wall_ms,
-            clock: sample.clock,
-        };
+        let stamps =
+            Stamps { boot: sample.boot_id, mono_ms: sample.mono_ms, wall_ms: sample.wall_ms, clock: sample.clock };
         let key = Key {
             window: sample.wall_ms.div_euclid(self.summary_ms),
             of: of as u8,
@@ -94,6 +91,7 @@ impl Summaries {
             fold: Fold::default(),
             replaces: Ranges::new(),
             last: stamps,
+            setup: sample.setup.clone(),
             target: sample.target.clone(),
             uplink: sample.uplink.clone(),
         });
@@ -101,6 +99,7 @@ impl Summaries {
         open.replaces.insert(sample.seq, sample.seq);
         if stamps.mono_ms >= open.last.mono_ms {
             open.last = stamps;
+            open.setup = sample.setup.clone();
             open.target = sample.target.clone();
             open.uplink = sample.uplink.clone();
         }
@@ -141,7 +140,7 @@ impl Summaries {
             wall_ms: open.last.wall_ms,
             clock: open.last.clock,
             place: None,
-            setup: None,
+            setup: open.setup,
             uplink: open.uplink,
             target: open.target,
             outcome: Outcome::Reading(Reading::Summary(

@@ -93,6 +93,9 @@ mod tests {
 
     #[test]
     fn times_and_sizes_are_short() {
-        assert_eq!((millis(12_345), bytes(100), bytes(65 * 1024)), ("12.345 ms".into(), "100 B".into(), "65 KiB".into()));
+        assert_eq!(
+            (millis(12_345), bytes(100), bytes(65 * 1024)),
+            ("12.345 ms".into(), "100 B".into(), "65 KiB".into())
+        );
     }
 }

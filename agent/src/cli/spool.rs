@@ -7,8 +7,8 @@ use super::{Speaker, on_one_thread};
 use crate::config::Config;
 use crate::disk::{DiskError, RealDisk};
 use crate::spool::{self, ExportError, OpenError, Spool, SpoolStatus};
-use crate::text::{SpoolText, bytes};
 use crate::status;
+use crate::text::{SpoolText, bytes};
 use phusong_protocol::DropClass;
 use serde_json::Value;
 use std::fs::File;
@@ -61,9 +61,7 @@ fn print(said: &Speaker, status: &SpoolStatus, agent: Option<&Value>) {
     if let Some(wall_ms) = status.oldest_wall_ms {
         println!("{}", said.say(&SpoolText::Oldest { time: utc(wall_ms) }));
     }
-    let of_agent = |key: &str, from_disk: u64| {
-        agent.and_then(|a| a["spool"][key].as_u64()).unwrap_or(from_disk)
-    };
+    let of_agent = |key: &str, from_disk: u64| agent.and_then(|a| a["spool"][key].as_u64()).unwrap_or(from_disk);
     let counts = SpoolText::Counts {
         refused: of_agent("refused", status.refused),
         sync_failures: of_agent("sync_failures", status.sync_failures),

@@ -86,11 +86,7 @@ fn descend(table: &DeTable<'_>, span: &Range<usize>, path: &mut String) -> bool 
 fn inside(value: &DeValue<'_>, at: &Range<usize>, span: &Range<usize>, path: &mut String) -> bool {
     match value {
         // The span of a table is that of its header, so its content is looked through first.
-        DeValue::Table(table) => {
-            if descend(table, span, path) {
-                return true;
-            }
-        }
+        DeValue::Table(table) if descend(table, span, path) => return true,
         DeValue::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 let before = path.len();

@@ -35,10 +35,15 @@ pub enum SocketKind {
 /// The process's echo sockets: one per family and interface, opened when first needed.
 #[derive(Default)]
 pub struct EchoSockets {
-    open: Mutex<HashMap<(bool, Option<String>), (Option<u32>, EchoSocket)>>,
+    open: Mutex<HashMap<Binding, Bound>>,
     /// One counter for all: a raw socket also sees the replies that were meant for another one.
     seq: Arc<AtomicU16>,
 }
+
+/// Whether IPv6, and the interface.
+type Binding = (bool, Option<String>);
+/// The index that the interface had, and the socket.
+type Bound = (Option<u32>, EchoSocket);
 
 /// An open socket, shared by every round that uses it.
 #[derive(Clone)]

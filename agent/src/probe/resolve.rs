@@ -39,7 +39,8 @@ pub async fn resolve(host: &str, family: Family, interface: Option<&str>) -> Res
         "gateway" => gateway(family, interface),
         "resolver" => {
             let found = net::resolvers().into_iter().find(|a| fits(*a, family));
-            let none = || ProbeError::new(FailureKind::Dns, "/etc/resolv.conf names no resolver of this family".to_owned());
+            let none =
+                || ProbeError::new(FailureKind::Dns, "/etc/resolv.conf names no resolver of this family".to_owned());
             found.map(|address| Resolved::At(scoped(address, interface))).ok_or_else(none)
         }
         _ => match host.parse::<IpAddr>() {

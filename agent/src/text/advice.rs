@@ -86,10 +86,9 @@ impl Said for Advice {
                 "xem lại dây, SIM, gói cước và tường lửa; kết quả thất bại cũng là mẫu đo và vẫn được gửi",
                 "look at cable, SIM, data plan and firewall; failures are samples too and will be sent",
             ),
-            Advice::Spool => (
-                "xem quyền và dung lượng còn trống của data_dir",
-                "look at the rights and the free space of data_dir",
-            ),
+            Advice::Spool => {
+                ("xem quyền và dung lượng còn trống của data_dir", "look at the rights and the free space of data_dir")
+            }
             Advice::Restart => (
                 "systemctl restart phusong-agent, hoặc chạy lệnh này bằng người dùng của chương trình đo",
                 "systemctl restart phusong-agent, or run this as the agent's user",

@@ -86,10 +86,9 @@ impl Said for Finding {
             Finding::Warned { warnings } => {
                 (format!("hoạt động được; có {warnings} cảnh báo"), format!("it works; warnings: {warnings}"))
             }
-            Finding::Faults { faults } => (
-                format!("có {faults} lỗi; xem cách xử lý ở trên"),
-                format!("faults: {faults}; see above what to do"),
-            ),
+            Finding::Faults { faults } => {
+                (format!("có {faults} lỗi; xem cách xử lý ở trên"), format!("faults: {faults}; see above what to do"))
+            }
         }
     }
 }

@@ -89,10 +89,9 @@ impl Said for Help {
             Help::Lang => ("Ngôn ngữ của thông báo: vi hoặc en", "Language of messages: vi or en"),
             Help::Json => ("In ra dạng JSON", "Print JSON"),
             Help::ExportFile => ("Tệp sẽ được ghi", "File to write"),
-            Help::ExportRaw => (
-                "Kể cả các lượt đo gốc chưa có bản tổng hợp",
-                "Also raw rounds that no summary stands for yet",
-            ),
+            Help::ExportRaw => {
+                ("Kể cả các lượt đo gốc chưa có bản tổng hợp", "Also raw rounds that no summary stands for yet")
+            }
             Help::AckFile => ("Tệp cần áp dụng", "File to apply"),
         };
         (vi.into(), en.into())

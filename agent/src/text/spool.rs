@@ -45,8 +45,12 @@ impl Said for SpoolText {
                 ),
             ),
             SpoolText::Publishing { broker, acks, in_flight, last_error } => (
-                format!("máy chủ MQTT {broker}, {acks} lần xác nhận, {in_flight} gói đang gửi, lỗi gần nhất: {last_error}"),
-                format!("broker {broker}, {acks} acknowledgements, {in_flight} batches in flight, last error: {last_error}"),
+                format!(
+                    "máy chủ MQTT {broker}, {acks} lần xác nhận, {in_flight} gói đang gửi, lỗi gần nhất: {last_error}"
+                ),
+                format!(
+                    "broker {broker}, {acks} acknowledgements, {in_flight} batches in flight, last error: {last_error}"
+                ),
             ),
             SpoolText::Exported { file, batches, samples, used } => (
                 format!("{file}: {samples} mẫu trong {batches} gói, {used}"),
