@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// Requests that may wait for the thread.
 const QUEUE: usize = 32;
 /// Between two looks at what can be deleted and at the lazily written cursor.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const HOUSEKEEPING: Duration = Duration::from_secs(15);
 
 /// What became durable last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -42,7 +42,7 @@ pub enum MqttError {
     Tls(String),
     #[error("the broker refuses user name or password (CONNACK {code})")]
     BadLogin { code: &'static str },
-    #[error("the broker does not authorise this probe (CONNACK {code})")]
+    #[error("the broker does not let this probe in: user name or password may be wrong (CONNACK {code})")]
     NotAuthorized { code: &'static str },
     #[error("the broker takes no connection now (CONNACK {code})")]
     Unavailable { code: &'static str },
