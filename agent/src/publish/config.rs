@@ -13,7 +13,7 @@ pub struct PublishConfig {
     pub retry_max_ms: u64,
     /// The first connection after a start waits up to this long, so that a village with power again is no storm.
     pub first_connect_jitter_ms: u64,
-    /// Fresh samples wait up to this long for company, unless they are urgent or fill a batch.
+    /// Fresh samples wait up to this long for company, unless they are urgent.
     pub gather_ms: u64,
     /// A ping after this much silence. Long, because pings are most of a quiet month's data.
     pub keep_alive_s: u16,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpoolConfig {
-    /// All segments together. 64 MiB hold about two years of a default schedule's summaries.
+    /// All segments together. 64 MiB hold months of a default schedule without any connection.
     pub max_bytes: u64,
     /// One segment; also what a full spool drops at once.
     pub segment_bytes: u64,
