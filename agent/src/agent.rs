@@ -70,6 +70,8 @@ struct Signals {
 pub async fn run(file: PathBuf, config: Config) -> Result<(), StartError> {
     // Before anything is written: an early SIGTERM must not end the process in the middle.
     let mut signals = Signals::listen().map_err(|e| StartError::Device(anyhow::Error::new(e)))?;
+    // A password that cannot be read is found before there is a start that would count as cut off.
+    config.brokers().map_err(StartError::Broker)?;
     let notifier = Notifier::from_env();
     let trial = Trial::load(&config.data_dir);
     let in_force = with_remote(&config, trial.good());
