@@ -61,7 +61,9 @@ impl World {
     fn expect_letter(&self, reason: &str, detail: &str) {
         let sql = format!("SELECT count(*) FROM dead_letter WHERE reason = '{reason}' AND detail LIKE '%{detail}%'");
         self.collector.wait_query(&format!("a dead letter {reason}: {detail}"), &sql, |n| n >= 1).expect("in time");
-        self.collector.wait_metric("phusong_dead_letters_total", &[reason], |n| n >= 1.0).expect("it is counted");
+        self.collector
+            .wait_metric("phusong_collector_dead_letters_total", &[reason], |n| n >= 1.0)
+            .expect("it is counted");
     }
 
     /// A payload that cannot be read is answered by its checksum and kept.
@@ -150,7 +152,10 @@ fn a_sample_from_the_future_is_kept_with_an_uncertain_time() {
     let limit = now_ms() + 300_000;
     let dated_ahead = format!("SELECT count(*) FROM observation WHERE at_ms > {limit}");
     assert_eq!(world.collector.query(&dated_ahead).expect("a count"), 0);
-    world.collector.wait_metric("phusong_future_samples_total", &[], |n| n >= 1.0).expect("it is counted");
+    world
+        .collector
+        .wait_metric("phusong_collector_samples_total", &["uncertain"], |n| n >= 1.0)
+        .expect("it is counted");
     world.a_good_batch_still_works();
 }
 
@@ -171,7 +176,7 @@ fn a_batch_for_another_site_is_kept_aside() {
     let sample = world.source.latency();
     let payload = world.source.batch(&[sample]);
     world.publish("phusong/v1/elsewhere/p1/batch", &payload);
-    world.expect_letter("wrong_site", "elsewhere");
+    world.expect_letter("wrong_site", "lab");
     world.a_good_batch_still_works();
 }
 
@@ -186,7 +191,7 @@ fn a_reading_of_a_later_version_is_kept_aside_and_the_rest_of_its_batch_is_store
     world.publish(&Lab::topic("p1", "batch"), payload.as_bytes());
     let ack = world.expect_ack("the strange one is acknowledged", |ack| ack.ranges.contains(0xff));
     assert_eq!(ack.result, AckResult::DeadLetter);
-    world.expect_letter("unknown_reading", "aura");
+    world.expect_letter("unknown_reading", "not known to this version");
     let stored = "SELECT count(*) FROM observation";
     world.collector.wait_query("the other one is stored", stored, |n| n == 1).expect("in time");
     world.a_good_batch_still_works();
@@ -230,7 +235,7 @@ fn two_devices_with_one_identity_raise_an_alarm() {
     }
     let suspected = "SELECT count(*) FROM probe WHERE name = 'p1' AND clone_suspected_ms IS NOT NULL";
     world.collector.wait_query("the suspicion", suspected, |n| n == 1).expect("in time");
-    world.collector.wait_metric("phusong_cloned_identities", &[], |n| n >= 1.0).expect("it is counted");
+    world.collector.wait_metric("phusong_probe_clone_suspected", &[], |n| n >= 1.0).expect("it is counted");
     world.a_good_batch_still_works();
 }
 
@@ -266,7 +271,7 @@ fn garbage_of_every_kind_in_a_row_takes_nothing_with_it() {
     let ready = phusong_tests::harness::get(world.collector.config.http_port, "/readyz").expect("it answers");
     assert_eq!(ready.0, 200, "{}", ready.1);
     wait::until_true("all of it is counted", wait::PATIENCE, || {
-        world.collector.metric("phusong_dead_letters_total", &["rejected"]).is_ok_and(|n| n >= 300.0)
+        world.collector.metric("phusong_collector_dead_letters_total", &["rejected"]).is_ok_and(|n| n >= 300.0)
     })
     .expect("in time");
 }

@@ -28,13 +28,7 @@ fn summaries() -> String {
 impl Chain {
     fn ends_complete(mut self, at_least: i64) {
         self.collector.wait_query("summaries", &summaries(), |n| n >= at_least).expect("in time");
-        // Everything the agent had made until now is accounted for once a later boot names it.
-        assert!(self.agent.stop().expect("it ends").success());
-        self.agent.restart().expect("it starts");
-        let settled = "SELECT count(*) FROM epoch a JOIN epoch b ON b.prev_ref = a.id WHERE a.top_seq = b.prev_seq";
-        self.collector.wait_query("the chain closes", settled, |n| n == 1).expect("in time");
-        let missing = self.collector.wait_metric("phusong_missing_samples", &[], |n| n == 0.0);
-        missing.expect("nothing is missing");
+        self.collector.expect_nothing_missing(&mut self.agent).expect("all of it has arrived");
     }
 }
 

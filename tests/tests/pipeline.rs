@@ -45,11 +45,9 @@ fn wait_spool_empty(agent: &Agent) {
     wait::until_true("the spool is empty", wait::PATIENCE, || unsent(agent) == Some(0)).expect("in time");
 }
 
-/// Samples that wait for the collector, by the agent's own count.
+/// Samples that wait for the collector.
 fn unsent(agent: &Agent) -> Option<u64> {
-    let output = agent.cli(&["spool", "status", "--json"]).ok()?;
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
-    json["unacked_samples"].as_u64()
+    Agent::waiting(&agent.config).ok()
 }
 
 fn arrives(name: &str, change: impl FnOnce(&mut AgentConfig)) {
@@ -65,11 +63,9 @@ fn arrives(name: &str, change: impl FnOnce(&mut AgentConfig)) {
     collector.wait_query("its health", &of(ReadingKind::Health), |n| n >= 1).expect("in time");
     let failures = collector.query(&count(FAILURE)).expect("a count");
     assert_eq!(failures, 0, "loopback always answers");
-    let status = agent.stop().expect("it ends");
-    assert!(status.success(), "{status}");
+    // Between two summaries nothing waits.
     wait_spool_empty(&agent);
-    let missing = collector.metric("phusong_missing_samples", &[]).expect("metrics");
-    assert_eq!(missing, 0.0);
+    collector.expect_nothing_missing(&mut agent).expect("all of it has arrived");
 }
 
 #[test]
@@ -118,9 +114,7 @@ fn what_is_measured_while_the_broker_is_away_comes_when_it_is_back() {
     lab.broker.restart().expect("the broker starts again");
 
     wait_summaries(&collector, stored + 4);
-    assert!(agent.stop().expect("it ends").success());
-    let missing = collector.metric("phusong_missing_samples", &[]).expect("metrics");
-    assert_eq!(missing, 0.0);
+    collector.expect_nothing_missing(&mut agent).expect("all of it has arrived");
 }
 
 #[test]
@@ -152,8 +146,7 @@ fn a_start_says_whether_the_one_before_it_ended_in_order_and_what_its_last_sampl
         assert_eq!(after.1.prev.map(|prev| prev.epoch), Some(before.0));
         assert_eq!(after.1.same_boot, Some(true));
     }
-    let missing = collector.metric("phusong_missing_samples", &[]).expect("metrics");
-    assert_eq!(missing, 0.0);
+    collector.expect_nothing_missing(&mut agent).expect("all of it has arrived");
 }
 
 #[test]

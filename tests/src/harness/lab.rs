@@ -36,6 +36,7 @@ pub struct Agent {
     pub config: AgentConfig,
     file: PathBuf,
     environment: Vec<(String, String)>,
+    starts: u32,
 }
 
 impl Lab {
@@ -105,11 +106,10 @@ impl Collector {
         Ok(collector)
     }
 
-    /// The same in a network namespace, whose loopback is not ours: it is ready when the command line can reach it.
+    /// The same in a network namespace, whose loopback is not ours: it is ready when its log says so.
     pub fn start_in(config: CollectorConfig, probes: &[&str], namespace: &NetNs) -> Result<Collector> {
         let mut collector = Self::launched(config, &[], probes, Some(namespace))?;
-        let socket = collector.config.data_dir.join("control.sock");
-        collector.service.wait_for("its control socket", wait::PATIENCE, |_| socket.exists())?;
+        collector.service.wait_log("receiving batches", wait::PATIENCE)?;
         Ok(collector)
     }
 
@@ -201,6 +201,25 @@ impl Collector {
         found.with_context(|| format!("{last:?} last"))
     }
 
+    /// Ends the agent, starts it again, and waits until every id of every start before that is stored or explained:
+    /// the new start names the last id of the one before, so nothing can be missing unseen.
+    pub fn expect_nothing_missing(&self, agent: &mut Agent) -> Result<()> {
+        let status = if agent.service.runs() { Some(agent.stop()?) } else { None };
+        anyhow::ensure!(status.is_none_or(|status| status.success()), "the agent ended with {status:?}");
+        agent.restart()?;
+        let starts = "SELECT max(start) FROM epoch";
+        let complete = "SELECT coalesce(sum(a.top_seq = b.prev_seq AND a.accounted = b.prev_seq + 1), 0) \
+                        FROM epoch a JOIN epoch b ON b.prev_ref = a.id";
+        let done = wait::until("every start before this one is complete", wait::PATIENCE, || {
+            let (starts, complete) = (self.query(starts).ok()?, self.query(complete).ok()?);
+            (starts >= i64::from(agent.starts) && complete == starts - 1).then_some(())
+        });
+        done.with_context(|| {
+            let (starts, complete) = (self.query(starts), self.query(complete));
+            format!("{starts:?} of {} starts seen, {complete:?} complete", agent.starts)
+        })
+    }
+
     /// SIGTERM and the end it comes to.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         self.service.terminate(wait::PATIENCE)
@@ -213,7 +232,7 @@ impl Agent {
         let file = write_agent(&config)?;
         let environment = owned(environment);
         let service = launch("phusong-agent", &file, &environment, None)?;
-        Ok(Agent { service, config, file, environment })
+        Ok(Agent { service, config, file, environment, starts: 1 })
     }
 
     /// Another build of the agent than the one under test elsewhere.
@@ -222,13 +241,26 @@ impl Agent {
         let mut command = Command::new(program);
         command.arg("--config").arg(&file).arg("run");
         let service = Service::spawn("phusong-agent", command, &file.with_extension("log"))?;
-        Ok(Agent { service, config, file, environment: Vec::new() })
+        Ok(Agent { service, config, file, environment: Vec::new(), starts: 1 })
     }
 
     pub fn start_in(config: AgentConfig, namespace: &NetNs) -> Result<Agent> {
         let file = write_agent(&config)?;
         let service = launch("phusong-agent", &file, &[], Some(namespace))?;
-        Ok(Agent { service, config, file, environment: Vec::new() })
+        Ok(Agent { service, config, file, environment: Vec::new(), starts: 1 })
+    }
+
+    /// Samples that wait for the collector, by the spool's own count.
+    pub fn waiting(config: &AgentConfig) -> Result<u64> {
+        let output = Self::command(config, &["spool", "status", "--json"])?;
+        anyhow::ensure!(output.status.success(), "spool status: {}", String::from_utf8_lossy(&output.stderr));
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        // A running agent knows more than its files.
+        let running = status["agent"].get("spool");
+        let classes = running.unwrap_or(&status["spool"])["classes"].as_array();
+        let classes = classes.with_context(|| status.to_string())?;
+        let published = classes.iter().filter(|class| class["class"] != "raw");
+        Ok(published.filter_map(|class| class["waiting"].as_u64()).sum())
     }
 
     /// Writes the configuration and does not run: for the command line alone.
@@ -239,6 +271,7 @@ impl Agent {
     pub fn restart(&mut self) -> Result<()> {
         anyhow::ensure!(!self.service.runs(), "the agent runs still");
         self.service = launch("phusong-agent", &self.file, &self.environment, None)?;
+        self.starts += 1;
         Ok(())
     }
 
