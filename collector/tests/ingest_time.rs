@@ -105,3 +105,26 @@ fn a_summary_of_an_earlier_epoch_does_not_stretch_its_own() {
     assert_eq!(world.probe_row(PROBE).clone_suspected_ms, None);
     assert_eq!(world.probe_row(PROBE).missing, 0);
 }
+
+#[test]
+fn a_floor_that_moves_is_carried_through_the_whole_chain_whichever_end_moved_first() {
+    let start = NOW - 5 * DAY;
+    // Three starts in a row; only the first ever learns the time, and learns it better later.
+    let first = batch(PROBE, A, &[clock(0, 1, 0, start, 50), tcp(1, 1, 4_000)]);
+    let better = batch(PROBE, A, &[clock(2, 1, 0, start + 28, 5)]);
+    let second = batch(PROBE, B, &[boot(0, 2, 5, Some((A, 2))), tcp(1, 2, 9)]);
+    let third = batch(PROBE, Epoch(0xc), &[boot(0, 3, 5, Some((B, 1))), tcp(1, 3, 9)]);
+    let topic = format!("phusong/v1/{}/{PROBE}/batch", ingest_world::SITE);
+    let orders =
+        [[&first, &second, &third, &better], [&third, &second, &better, &first], [&better, &third, &first, &second]];
+    for order in orders {
+        for together in [1, 2, 4] {
+            let mut world = World::new(&[PROBE]);
+            for group in order.chunks(together) {
+                world.group(group.iter().map(|payload| (topic.clone(), payload.to_vec())).collect());
+            }
+            world.settle();
+            assert_eq!(world.at(Epoch(0xc), 1), (start + 28 + 4_000, "uncertain"));
+        }
+    }
+}

@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_range_up_to_the_last_number_does_not_overflow() {
         let db = empty();
-        assert_eq!(merge(&db, 1, Kind::Dropped, 0, i64::MAX).unwrap(), i64::MAX);
-        assert_eq!(merge(&db, 1, Kind::Dropped, 5, i64::MAX).unwrap(), 0);
+        assert_eq!(merge(&db, 1, Kind::Dropped, 0, i64::MAX).expect("a healthy database"), i64::MAX);
+        assert_eq!(merge(&db, 1, Kind::Dropped, 5, i64::MAX).expect("a healthy database"), 0);
     }
 }

@@ -126,14 +126,17 @@ mod tests {
         let dir = Dir::new("forward");
         let (mut db, path) = dir.db();
         run(&mut db, &path, &[FIRST], 1).expect("the first version");
-        assert_eq!((version(&db).unwrap(), dir.backups()), (1, 0));
+        assert_eq!((version(&db).expect("a healthy file system"), dir.backups()), (1, 0));
         run(&mut db, &path, &[FIRST], 2).expect("nothing to do");
         assert_eq!(dir.backups(), 0);
         run(&mut db, &path, &[FIRST, SECOND], 3).expect("the second version");
-        assert_eq!((version(&db).unwrap(), dir.backups()), (2, 1));
-        let copy = Connection::open(dir.0.join("backup/phusong-v1-3.db")).unwrap();
-        assert_eq!(copy.query_row("SELECT n FROM kept", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
-        assert_eq!(version(&copy).unwrap(), 1);
+        assert_eq!((version(&db).expect("a healthy file system"), dir.backups()), (2, 1));
+        let copy = Connection::open(dir.0.join("backup/phusong-v1-3.db")).expect("a healthy file system");
+        assert_eq!(
+            copy.query_row("SELECT n FROM kept", [], |row| row.get::<_, i64>(0)).expect("a healthy file system"),
+            7
+        );
+        assert_eq!(version(&copy).expect("a healthy file system"), 1);
     }
 
     #[test]
@@ -154,7 +157,7 @@ mod tests {
         let broken = ("V2__broken", "ALTER TABLE kept ADD COLUMN m INTEGER; SELECT * FROM nothing;");
         let error = run(&mut db, &path, &[FIRST, broken], 2).expect_err("it cannot run");
         assert!(error.to_string().contains("nothing"), "{error}");
-        assert_eq!(version(&db).unwrap(), 1);
+        assert_eq!(version(&db).expect("a healthy file system"), 1);
         assert!(db.prepare("SELECT m FROM kept").is_err(), "no half of it stays");
     }
 
@@ -165,8 +168,10 @@ mod tests {
         for now_ms in 1..=5 {
             back_up(&db, &path, 1, now_ms).expect("a backup");
         }
-        let mut names: Vec<_> =
-            std::fs::read_dir(dir.0.join("backup")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(dir.0.join("backup"))
+            .expect("a healthy file system")
+            .map(|e| e.expect("a healthy file system").file_name())
+            .collect();
         names.sort();
         assert_eq!(names, ["phusong-v1-3.db", "phusong-v1-4.db", "phusong-v1-5.db"]);
     }

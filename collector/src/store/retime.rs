@@ -10,7 +10,7 @@ use super::timing::{self, Stamp};
 use super::writer::{ProbeRef, Writer};
 use phusong_protocol::ReadingKind;
 use rusqlite::{Connection, params};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How far the re-timing of one epoch has come.
 #[derive(Debug, Clone, Copy)]
@@ -115,11 +115,16 @@ impl Writer {
 
     /// Carries changed spans along the chain; uncertain rows of later epochs are bounded by them.
     pub(super) fn settle_floors(&mut self, state: &mut ProbeState) -> Result<(), StoreError> {
-        let mut changed: Vec<usize> = state.dirty.iter().copied().filter(|at| state.epochs[*at].span_changed).collect();
-        // A chain that a broken sender closed to a ring must end too: each epoch is carried on once.
-        let mut carried = vec![false; state.epochs.len()];
-        while let Some(at) = changed.pop() {
-            if std::mem::replace(&mut carried[at], true) {
+        let changed: Vec<usize> = state.dirty.iter().copied().filter(|at| state.epochs[*at].span_changed).collect();
+        changed.into_iter().try_for_each(|at| self.carry_floor(state, at))
+    }
+
+    fn carry_floor(&mut self, state: &mut ProbeState, from: usize) -> Result<(), StoreError> {
+        let mut next = vec![from];
+        // A chain that a broken sender closed to a ring must end too.
+        let mut carried = HashSet::new();
+        while let Some(at) = next.pop() {
+            if !carried.insert(at) {
                 continue;
             }
             let id = state.epochs[at].id;
@@ -137,7 +142,7 @@ impl Writer {
                     let id = epoch.id;
                     self.retime_epoch(id)?;
                 }
-                changed.push(after);
+                next.push(after);
             }
         }
         Ok(())
