@@ -159,8 +159,11 @@ impl Spooler {
             let wake = self.sync_at.map_or(housekeeping, |at| at.min(housekeeping));
             match tokio::time::timeout_at(wake, self.inbox.recv()).await {
                 Ok(Some(Request::Shutdown(clean, to))) => {
-                    // The asker may be gone; the spool is closed all the same.
-                    let _ = to.send(self.spool.close(clean));
+                    let closed = self.spool.close(clean);
+                    // Its lock goes with it: whoever hears the answer may open the spool.
+                    drop(self.spool);
+                    // The asker may be gone.
+                    let _ = to.send(closed);
                     return;
                 }
                 Ok(Some(request)) => self.answer(request),
