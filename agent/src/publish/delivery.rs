@@ -20,8 +20,11 @@ pub const CANARY_BYTES: usize = 4 * 1024;
 const NEWEST_EVERY: u64 = 4;
 /// From this repetition on, with nothing acknowledged, only the canary goes.
 const CANARY_FROM: u32 = 2;
-/// The broker takes a publish within this time, or the connection is given up.
+/// The broker takes a publish within this time (less where repetitions are quicker), or the connection is given up.
+/// A PUBACK that never comes keeps its packet id for ever, and the client stops at the first id that it needs again.
 const TAKEN_WITHIN_MS: u64 = 60_000;
+/// Publishes remembered as not taken; the oldest decides.
+const UNTAKEN: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -109,6 +112,8 @@ pub struct Delivery {
     flights: Vec<Flight>,
     again: VecDeque<Again>,
     picking: Option<Picking>,
+    /// Publishes of this session that the broker has not taken, with their time; also those given up since.
+    untaken: VecDeque<(u64, u64)>,
     next_id: u64,
     /// Fresh batches sent, for the newest's turn.
     fresh: u64,
@@ -133,6 +138,7 @@ impl Delivery {
             flights: Vec::new(),
             again: VecDeque::new(),
             picking: None,
+            untaken: VecDeque::new(),
             next_id: 0,
             fresh: 0,
             fresh_from: Some(0),
@@ -159,6 +165,7 @@ impl Delivery {
         match event {
             Event::Connected { max_payload } => {
                 self.max_payload = Some(max_payload);
+                self.untaken.clear();
                 self.fresh_from = Some(now_ms);
             }
             Event::Disconnected => self.disconnected(now_ms),
@@ -169,6 +176,7 @@ impl Delivery {
             }
             Event::Picked(batch) => self.picked(now_ms, batch, &mut actions),
             Event::Taken { id } => {
+                self.untaken.retain(|(untaken, _)| *untaken != id);
                 self.flights.iter_mut().filter(|f| f.id == id).for_each(|f| f.taken = true);
             }
             Event::Acked(message) => self.acked(now_ms, &message, &mut actions),
@@ -182,14 +190,19 @@ impl Delivery {
     /// When [`Event::Tick`] is due at the latest.
     pub fn wake_at(&self) -> Option<u64> {
         self.max_payload?;
-        let dues =
-            self.flights.iter().map(|f| if f.taken { f.due_ms } else { f.due_ms.min(f.sent_ms + TAKEN_WITHIN_MS) });
+        let dues = self.flights.iter().map(|f| f.due_ms).chain(self.stuck_at());
         let fresh = match self.picking {
             None if self.is_canary() && self.flights.is_empty() => Some(self.canary_from),
             None if !self.is_canary() && self.flights.len() < IN_FLIGHT => self.fresh_from,
             _ => None,
         };
         dues.chain(fresh).min()
+    }
+
+    /// When the connection is given up.
+    fn stuck_at(&self) -> Option<u64> {
+        let within = TAKEN_WITHIN_MS.min(self.config.retry_first_ms.saturating_mul(4));
+        self.untaken.front().map(|(_, sent_ms)| sent_ms.saturating_add(within))
     }
 
     /// A delay for the given attempt, +-50 %.
@@ -228,7 +241,8 @@ impl Delivery {
         if self.max_payload.is_none() {
             return;
         }
-        if self.flights.iter().any(|f| !f.taken && f.sent_ms + TAKEN_WITHIN_MS <= now_ms) {
+        if self.stuck_at().is_some_and(|at| at <= now_ms) {
+            self.untaken.clear();
             return actions.push(Action::Reconnect);
         }
         let late: Vec<Flight> = self.flights.extract_if(.., |f| f.due_ms <= now_ms).collect();
@@ -329,6 +343,9 @@ impl Delivery {
         self.tally.sent_bytes += batch.payload.len() as u64;
         self.tally.retries += u64::from(attempt > 0);
         let due_ms = now_ms + self.delay(attempt);
+        if self.untaken.len() < UNTAKEN {
+            self.untaken.push_back((id, now_ms));
+        }
         self.flights.push(Flight {
             id,
             epoch: batch.epoch,

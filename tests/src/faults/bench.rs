@@ -20,6 +20,8 @@ pub const PROBE: &str = "witnessed";
 const LIBRARY: &str = "libphusong_witness.so";
 /// Between two accounts while the bench settles.
 const LOOK: Duration = Duration::from_millis(150);
+/// Targets whose handshakes are refused, ten times a second each.
+const CLOSED: usize = 12;
 /// As slow as the configuration allows: the agent only empties its spool.
 const IDLE_MS: u64 = 3_600_000;
 
@@ -127,10 +129,12 @@ impl Bench {
             }
             last = now;
         }
-        if last.lost == 0 {
-            self.agent.stop()?;
-        }
         Ok(last)
+    }
+
+    /// Ids that the collector has neither seen nor had explained.
+    pub fn missing(&self) -> Result<f64> {
+        self.collector.metric("phusong_missing_samples_total", &[])
     }
 }
 
@@ -138,7 +142,7 @@ impl Bench {
 fn tune(agent: &mut AgentConfig, setup: &Setup) -> Result<()> {
     let open = TargetConfig { period_ms: 100, ..TargetConfig::tcp("open", "127.0.0.1", open_port()?) };
     let echo = TargetConfig { period_ms: 100, count: 1, timeout_ms: 90, ..TargetConfig::icmp("echo", "127.0.0.1") };
-    let closed = closed_ports(5)?.into_iter().enumerate();
+    let closed = closed_ports(CLOSED)?.into_iter().enumerate();
     let refused = closed.map(|(i, port)| TargetConfig {
         period_ms: 100,
         ..TargetConfig::tcp(&format!("closed-{i}"), "127.0.0.1", port)
@@ -183,12 +187,16 @@ fn closed_ports(count: usize) -> Result<Vec<u16>> {
     listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
-/// Cargo leaves the library of a dependency in `deps`, and `make build` beside the binaries.
+/// `make build` puts the library beside the binaries; cargo alone leaves it in `deps`, as a dependency of this package.
 fn library() -> Result<PathBuf> {
+    if let Ok(built) = binary(LIBRARY) {
+        return Ok(built);
+    }
     let own = std::env::current_exe()?;
-    let deps = own.ancestors().skip(1).take(2).flat_map(|dir| [dir.join("deps"), dir.to_path_buf()]);
-    let found = deps.map(|dir| dir.join(LIBRARY)).find(|path| path.is_file());
-    found.map_or_else(|| binary(LIBRARY), Ok)
+    let deps = own.ancestors().skip(1).take(2).flat_map(|dir| [dir.join("deps").join(LIBRARY), dir.join(LIBRARY)]);
+    deps.into_iter()
+        .find(|path| path.is_file())
+        .with_context(|| format!("{LIBRARY} is not built; `make build` builds it"))
 }
 
 fn text(path: PathBuf) -> Result<String> {

@@ -9,12 +9,21 @@ use crate::harness::wait::{self, PATIENCE};
 use crate::harness::{self, Bound, Policy};
 use anyhow::{Result, ensure};
 use phusong_protocol::{Outcome, Reading, Sample};
-use std::time::Duration;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// How long nothing may move before what is missing counts as lost: far above the slowest retry of the bench.
 const STUCK: Duration = Duration::from_secs(25);
-/// A kill lands at a random instant within this time of something being in flight.
-const KILL_WITHIN_MS: u64 = 150;
+/// How long the collector may take to find every hole explained.
+const DETECTORS: Duration = Duration::from_secs(10);
+/// A kill lands at a random instant of this span, as soon as something is in flight then.
+const KILL_WITHIN_MS: u64 = 1_200;
+/// What was killed is away for up to this long.
+const AWAY_MS: u64 = 400;
+/// How soon what the agent freed is taken again.
+const REFILL: Duration = Duration::from_millis(50);
 /// Kills that found nothing in flight any more, for each that did.
 const MISSES: usize = 20;
 
@@ -37,6 +46,20 @@ impl Round {
         self.figures.push((figure, value, bound));
         self
     }
+}
+
+/// Settles, and asks the collector what it thinks: its own detectors must have nothing to say.
+fn settled(name: &'static str, bench: &mut Bench) -> Result<Round> {
+    let account = bench.settle(STUCK)?;
+    // What was given a seq and never became durable is said by the start after it; a moment later than the rest.
+    let quiet = wait::until_true("the collector misses nothing", DETECTORS, || bench.missing().is_ok_and(|n| n == 0.0));
+    let missing = if quiet.is_ok() { 0.0 } else { bench.missing()? };
+    let suspected = bench.collector.metric("phusong_probe_clone_suspected", &[])?;
+    Ok(Round::new(name, account).with("collector_misses", missing, Bound::Exactly(0.0)).with(
+        "clone_suspected",
+        suspected,
+        Bound::Exactly(0.0),
+    ))
 }
 
 /// Who is killed.
@@ -90,12 +113,10 @@ pub fn kills(victim: Victim, kills: usize, seed: u64) -> Result<Round> {
         misses += usize::from(in_flight == 0);
         samples += in_flight;
         ensure!(misses <= kills * MISSES, "{misses} kills of {victim:?} found nothing in flight");
-        // A device or machine is away for a while.
-        wait::pass(Duration::from_millis(random.u64(0..KILL_WITHIN_MS)));
+        wait::pass(Duration::from_millis(random.u64(0..AWAY_MS)));
         victim.restart(&mut bench)?;
     }
-    let account = bench.settle(STUCK)?;
-    Ok(Round::new(victim.round(), account)
+    Ok(settled(victim.round(), &mut bench)?
         .with("kills", kills as f64, Bound::Free)
         .with("in_flight", landed as f64, Bound::Exactly(kills as f64))
         .with("in_flight_samples", samples as f64, Bound::AtLeast(kills as f64))
@@ -104,9 +125,9 @@ pub fn kills(victim: Victim, kills: usize, seed: u64) -> Result<Round> {
 
 /// Kills at a random instant while something is in flight; how many samples still were when the victim was dead.
 pub fn kill_in_flight(victim: Victim, bench: &mut Bench, random: &mut fastrand::Rng) -> Result<u64> {
-    ensure!(bench.tap.wait_in_flight(PATIENCE) > 0, "nothing went into flight for {PATIENCE:?}");
     wait::pass(Duration::from_millis(random.u64(0..KILL_WITHIN_MS)));
     let before = bench.tap.wait_in_flight(PATIENCE);
+    ensure!(before > 0, "nothing went into flight for {PATIENCE:?}");
     victim.kill(bench)?;
     // An ack that was handed over between the look and the kill settles what it names.
     Ok(bench.tap.in_flight().min(before))
@@ -120,10 +141,9 @@ pub fn full_spool(drops: usize, seed: u64) -> Result<Round> {
     let enough = |bench: &mut Bench| bench.update_witness().is_ok() && confessions(bench) >= drops;
     wait::until_true("the spool is full and drops", 2 * PATIENCE, || enough(&mut bench))?;
     bench.lab.broker.restart()?;
-    let account = bench.settle(STUCK)?;
-    let dropped = account.dropped_by_policy;
-    let mut round = Round::new("full_spool", account);
+    let mut round = settled("full_spool", &mut bench)?;
     round.drops = true;
+    let dropped = round.account.dropped_by_policy;
     Ok(round.with("dropped_at_all", dropped as f64, Bound::AtLeast(1.0)))
 }
 
@@ -135,19 +155,27 @@ fn confessions(bench: &Bench) -> usize {
     bench.witness.created.values().filter(|witnessed| is_drop(&witnessed.record)).count()
 }
 
-/// The agent's disk fills up under it, stays full, and has room again.
+/// The agent's disk is filled by somebody else, who also takes every byte that the agent frees, and has room again.
+/// A full disk is a full spool: what the policy drops, it says.
 pub fn full_agent_disk(span: Duration, seed: u64) -> Result<Round> {
     let setup = Setup { name: "full_agent_disk", seed, agent_disk_kib: Some(1024), ..Setup::default() };
     let mut bench = Bench::start(setup)?;
     let ballast = bench.agent.config.data_dir.join("ballast");
-    let left = fill(&ballast)?;
-    wait::pass(span);
+    let mut left = fill(&ballast)?;
+    let mut taken = 0;
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        wait::pass(REFILL);
+        taken += usize::from(left > 0);
+        left = fill(&ballast)?;
+    }
     ensure!(bench.agent.service.runs(), "the agent ended on a full disk:\n{}", bench.agent.service.log_text());
     std::fs::remove_file(&ballast)?;
     let acks = bench.tap.acks();
     ensure!(bench.tap.wait_ack(acks, PATIENCE), "nothing was acknowledged after the agent's disk had room again");
-    let account = bench.settle(STUCK)?;
-    Ok(Round::new("full_agent_disk", account).with("free_bytes", left as f64, Bound::AtMost(4096.0)))
+    let mut round = settled("full_agent_disk", &mut bench)?;
+    round.drops = true;
+    Ok(round.with("filled_again", taken as f64, Bound::Free))
 }
 
 /// The collector's disk fills up, it stops acknowledging and says it is not ready; with room again it recovers.
@@ -155,43 +183,46 @@ pub fn full_collector_disk(span: Duration, seed: u64) -> Result<Round> {
     let setup = Setup { name: "full_collector_disk", seed, collector_disk_kib: Some(8 * 1024), ..Setup::default() };
     let mut bench = Bench::start(setup)?;
     let ballast = bench.collector.config.data_dir.join("ballast");
-    let left = fill(&ballast)?;
+    fill(&ballast)?;
+    let left = bench.disk.as_ref().map(|disk| disk.free()).transpose()?.unwrap_or(u64::MAX);
     let port = bench.collector.config.http_port;
     let ready = || harness::get(port, "/readyz").is_ok_and(|(status, _)| status == 200);
     wait::until_true("/readyz says that the store takes nothing", PATIENCE, || !ready())?;
     wait::pass(span);
     ensure!(bench.collector.service.runs(), "the collector ended:\n{}", bench.collector.service.log_text());
-    let grown = bench.disk.as_ref().map(|disk| disk.resize(64 * 1024)).transpose();
-    grown?;
+    bench.disk.as_ref().map(|disk| disk.resize(64 * 1024)).transpose()?;
     wait::until_true("/readyz says yes again without a restart", PATIENCE, ready)?;
-    let account = bench.settle(STUCK)?;
-    Ok(Round::new("full_collector_disk", account).with("free_bytes", left as f64, Bound::AtMost(4096.0)))
+    Ok(settled("full_collector_disk", &mut bench)?.with("free_bytes", left as f64, Bound::AtMost(4096.0)))
 }
 
-/// Writes until the disk is full; how many bytes are still free.
-fn fill(ballast: &std::path::Path) -> Result<u64> {
-    use std::io::Write;
-    let mut file = std::fs::File::create(ballast)?;
+/// Adds to the file until the disk is full; how many bytes that took.
+fn fill(ballast: &Path) -> Result<u64> {
+    let mut file = File::options().create(true).append(true).open(ballast)?;
+    let before = file.metadata()?.len();
     let page = [0x5a; 4096];
     while file.write_all(&page).is_ok() {}
-    let stat = rustix::fs::statvfs(ballast)?;
-    Ok(stat.f_bavail * stat.f_frsize)
+    Ok(file.metadata()?.len() - before)
 }
 
-/// A line that loses a third of everything, in both directions, also while the spool is drained.
-pub fn lossy_line(span: Duration, seed: u64) -> Result<Round> {
+/// A line that loses a third of everything, in both directions, also while the spool is drained. It lasts until so many
+/// batches and acks were lost.
+pub fn lossy_line(losses: u64, seed: u64) -> Result<Round> {
     let third = 1.0 / 3.0;
     let policy = Policy { drop_publish: third, drop_puback: third, drop_ack: third, ..Policy::default() };
     let mut bench = Bench::start(Setup { name: "lossy_line", seed, proxy: Some(policy), ..Setup::default() })?;
-    wait::pass(span);
-    let account = bench.settle(STUCK)?;
-    let counts = bench.proxy.as_ref().map(|proxy| proxy.counts()).unwrap_or_default();
+    let lost = |bench: &Bench| bench.proxy.as_ref().map(|p| p.counts()).unwrap_or_default();
+    wait::until_true("the line loses batches and acks", 4 * PATIENCE, || {
+        let counts = lost(&bench);
+        counts.dropped_publishes >= losses && counts.dropped_acks >= losses
+    })?;
+    let round = settled("lossy_line", &mut bench)?;
+    let counts = lost(&bench);
     let share = |dropped: u64, all: u64| dropped as f64 / (all.max(1)) as f64;
-    Ok(Round::new("lossy_line", account)
-        .with("publishes_dropped_share", share(counts.dropped_publishes, counts.publishes), Bound::AtLeast(0.1))
-        .with("acks_dropped_share", share(counts.dropped_acks, counts.acks), Bound::AtLeast(0.1))
-        .with("publishes_dropped", counts.dropped_publishes as f64, Bound::AtLeast(1.0))
-        .with("acks_dropped", counts.dropped_acks as f64, Bound::AtLeast(1.0)))
+    Ok(round
+        .with("publishes_dropped", counts.dropped_publishes as f64, Bound::AtLeast(losses as f64))
+        .with("acks_dropped", counts.dropped_acks as f64, Bound::AtLeast(losses as f64))
+        .with("publishes_dropped_share", share(counts.dropped_publishes, counts.publishes), Bound::Free)
+        .with("acks_dropped_share", share(counts.dropped_acks, counts.acks), Bound::Free))
 }
 
 /// A broker that says yes to every batch and forgets it, until it comes to its senses.
@@ -203,6 +234,5 @@ pub fn forgetting_broker(span: Duration, seed: u64) -> Result<Round> {
     if let Some(proxy) = &bench.proxy {
         proxy.set(Policy::default());
     }
-    let account = bench.settle(STUCK)?;
-    Ok(Round::new("forgetting_broker", account).with("batches_forgotten", forgotten as f64, Bound::AtLeast(1.0)))
+    Ok(settled("forgetting_broker", &mut bench)?.with("batches_forgotten", forgotten as f64, Bound::AtLeast(1.0)))
 }

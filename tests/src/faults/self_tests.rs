@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// Nothing is expected to arrive any more.
 const STUCK: Duration = Duration::from_secs(5);
-/// Kills until a loss shows, at most.
-const KILLS: usize = 12;
 
 /// fdatasync says Ok and does nothing; a day with five power cuts.
 pub fn without_fdatasync(seed: u64, now_unix_ms: i64) -> Result<u64> {
@@ -35,11 +33,11 @@ pub fn without_waiting_for_the_ack(span: Duration, seed: u64) -> Result<u64> {
 }
 
 /// The collector acknowledges before it commits, and is killed right after an ack was seen.
-pub fn without_commit_before_ack(seed: u64) -> Result<u64> {
+pub fn without_commit_before_ack(kills: usize, seed: u64) -> Result<u64> {
     let name = "ack_before_commit";
     let setup = Setup { name, seed, collector_sabotage: Some("ack-before-commit"), ..Setup::default() };
     let mut bench = Bench::start(setup)?;
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         let acks = bench.tap.acks();
         ensure!(bench.tap.wait_ack(acks, PATIENCE), "the collector acknowledged nothing for {PATIENCE:?}");
         bench.collector.service.kill9()?;

@@ -259,6 +259,17 @@ fn a_connection_that_takes_nothing_is_given_up() {
 }
 
 #[test]
+fn a_publish_that_is_never_taken_ends_the_connection_although_it_is_repeated() {
+    let mut world = world(1).connected();
+    while world.reconnects == 0 {
+        world.now = world.delivery.wake_at().expect("something is due").max(world.now);
+        world.event(Event::Tick);
+    }
+    assert_eq!(world.now, 1_000 + TAKEN_WITHIN_MS);
+    assert!(world.sent.len() > 1, "it was repeated meanwhile");
+}
+
+#[test]
 fn fresh_samples_wait_for_company_unless_they_are_urgent() {
     let mut world = world(0).connected();
     world.now = 10_000;
