@@ -125,7 +125,7 @@ end() {
     echo "or remove it: rm -r $dir"
 }
 trap end EXIT
-trap 'exit 130' INT
+trap 'exit 0' INT
 trap 'exit 143' TERM
 
 # A session of its own, so that Ctrl-C reaches this script and nothing else.
