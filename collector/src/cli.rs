@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Where the packages put it.
-const CONFIG_FILE: &str = "/etc/phusong-collector/collector.toml";
+const CONFIG_FILE: &str = "/etc/phusong/collector.toml";
 
 #[derive(Debug, Parser)]
 #[command(name = "phusong-collector", version, about = "Takes what probes measure into the store, each sample once")]
