@@ -1,7 +1,7 @@
 //! A disk in memory that knows what a power cut leaves.
 //!
-//! In: the calls of the agent's [`Disk`]. Out: what they ask for, and after [`SimDisk::power_cut`] only what was durable:
-//! every byte not yet synced is discarded, a random prefix of the last write may stay (also behind a hole of zeros,
+//! In: the calls of the agent's [`Disk`]. Out: what they ask for, and after [`SimDisk::power_cut`] only what was
+//! durable: every byte not yet synced is discarded, a random prefix of the last write may stay (also behind a hole of zeros,
 //! as delayed allocation leaves it), creations and removals not yet synced happened or did not. The witness of the
 //! simulated week sits in [`Disk::sync`]: it notes each record of a segment once the call returns.
 //! Refuses to know: what the spool does with its files. Limits: files fit in memory; one flat directory.
@@ -284,7 +284,7 @@ impl Medium {
 }
 
 fn dark() -> Error {
-    Error::new(ErrorKind::Other, "the power is gone")
+    Error::other("the power is gone")
 }
 
 impl Disk for SimDisk {

@@ -6,7 +6,7 @@ use phusong_protocol::{
     Ack, AckMessage, AckResult, Attempt, Failure, FailureKind, LatencyReading, Outcome, Ranges, Reading, ReadingKind,
     Sample, Tag, Target,
 };
-use phusong_tests::faults::account::{Account, Held};
+use phusong_tests::faults::account::{Account, Content, Held};
 use phusong_tests::faults::sim_probe::SimProbe;
 use phusong_tests::sim_disk::{SimDisk, SyncMode};
 use proptest::prelude::*;
@@ -85,7 +85,7 @@ impl Collector {
             self.wrong.push(format!("a batch says {:?} of {}, its payload {seqs:?}", batch.seqs, batch.epoch));
         }
         for sample in decoded.samples {
-            let content = (sample.outcome.kind_code(), sample.outcome.to_cbor());
+            let content = Content::of(&sample);
             let known = self.held.samples.insert((decoded.epoch, sample.seq), content.clone());
             if known.is_some_and(|known| known != content) {
                 self.wrong.push(format!("{}/{} came with another content", decoded.epoch, sample.seq));
@@ -198,8 +198,8 @@ impl Trial {
         // The spool makes its drops itself.
         let drops = ReadingKind::Drop.code();
         let ghosts = self.collector.held.samples.iter().filter(|(id, content)| match self.probe.taken.get(id) {
-            Some(record) => Sample::from_record(record).map(|s| s.outcome.to_cbor()).as_ref() != Ok(&content.1),
-            None => content.0 != drops,
+            Some(record) => Sample::from_record(record).map(|s| Content::of(&s)).as_ref() != Ok(content),
+            None => content.kind != drops,
         });
         wrong.extend(ghosts.map(|((epoch, seq), _)| format!("{epoch}/{seq} was never taken as it came")));
         (Account::of(&self.probe.created(), &self.collector.held), wrong)

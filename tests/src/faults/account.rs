@@ -22,11 +22,20 @@ pub struct Witnessed {
 /// Everything that became durable.
 pub type Created = BTreeMap<Id, Witnessed>;
 
+/// What a stored sample says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    pub kind: u16,
+    /// CBOR of the outcome.
+    pub body: Vec<u8>,
+    pub wall_ms: i64,
+    pub mono_ms: Option<u64>,
+}
+
 /// What the collector holds of one probe.
 #[derive(Debug, Default)]
 pub struct Held {
-    /// Kind code and CBOR body of each stored sample.
-    pub samples: BTreeMap<Id, (u16, Vec<u8>)>,
+    pub samples: BTreeMap<Id, Content>,
     pub dead_letters: BTreeSet<Id>,
 }
 
@@ -78,7 +87,7 @@ impl Held {
     }
 
     fn readings(&self) -> impl Iterator<Item = Reading> + '_ {
-        self.samples.values().filter_map(|(kind, body)| match Outcome::from_cbor(*kind, body) {
+        self.samples.values().filter_map(|content| match Outcome::from_cbor(content.kind, &content.body) {
             Ok(Outcome::Reading(reading)) => Some(reading),
             Ok(Outcome::Failure(_)) | Err(_) => None,
         })
@@ -138,10 +147,15 @@ impl Account {
     }
 }
 
-/// The store keeps kind and body; both must be what the spool held.
-fn same_content(witnessed: &Witnessed, (kind, body): &(u16, Vec<u8>)) -> bool {
-    Sample::from_record(&witnessed.record)
-        .is_ok_and(|sample| sample.outcome.kind_code() == *kind && sample.outcome.to_cbor() == *body)
+impl Content {
+    pub fn of(sample: &Sample) -> Self {
+        let (kind, body) = (sample.outcome.kind_code(), sample.outcome.to_cbor());
+        Content { kind, body, wall_ms: sample.wall_ms, mono_ms: sample.mono_ms }
+    }
+}
+
+fn same_content(witnessed: &Witnessed, content: &Content) -> bool {
+    Sample::from_record(&witnessed.record).is_ok_and(|sample| Content::of(&sample) == *content)
 }
 
 impl AddAssign<&Account> for Account {
@@ -221,7 +235,7 @@ mod tests {
     }
 
     fn store(held: &mut Held, sample: &Sample) {
-        held.samples.insert((EPOCH, sample.seq), (sample.outcome.kind_code(), sample.outcome.to_cbor()));
+        held.samples.insert((EPOCH, sample.seq), Content::of(sample));
     }
 
     #[test]

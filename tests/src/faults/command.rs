@@ -5,6 +5,7 @@
 
 use super::account::Account;
 use super::rounds::{self, Round, Victim};
+use super::small_disk::SmallDisk;
 use super::{self_tests, week_store};
 use crate::harness::{Bound, Report};
 use anyhow::Result;
@@ -40,6 +41,10 @@ pub fn run(extent: Extent, only: &[String]) -> ExitCode {
     let mut report = Report::new(if extent.short { "faults-short" } else { "faults" }, extent.seed);
     let mut jobs = jobs(extent);
     jobs.retain(|(name, _)| only.is_empty() || only.iter().any(|wanted| name.contains(wanted.as_str())));
+    if !SmallDisk::is_possible() {
+        jobs.retain(|(name, _)| !name.ends_with("_disk"));
+        report.skip("full disks on both sides: mounting a tmpfs needs root");
+    }
     let order: Vec<&'static str> = jobs.iter().map(|(name, _)| *name).collect();
     let mut results = work(jobs);
     let mut total = Account::default();

@@ -3,7 +3,7 @@
 //! In: a read-only connection. Out: [`Held`]. Refuses to know: the collector's code and its ledger; a row counts, a
 //! claim about a row does not. Limits: all of a probe's rows in memory.
 
-use super::account::Held;
+use super::account::{Content, Held};
 use anyhow::Result;
 use phusong_protocol::Epoch;
 use rusqlite::Connection;
@@ -12,7 +12,7 @@ impl Held {
     pub fn read(store: &Connection, probe: &str) -> Result<Self> {
         let mut held = Held::default();
         let mut rows = store.prepare(
-            "SELECT epoch.epoch, observation.seq, observation.kind, observation.body
+            "SELECT epoch.epoch, seq, kind, body, wall_ms, observation.mono_ms
              FROM observation JOIN epoch ON epoch.id = observation.epoch_ref JOIN probe ON probe.id = epoch.probe_ref
              WHERE probe.name = ?1",
         )?;
@@ -20,7 +20,9 @@ impl Held {
         while let Some(row) = rows.next()? {
             // SQLite has no unsigned numbers: the 64 bits stand as a signed one.
             let id = (Epoch(row.get::<_, i64>(0)? as u64), row.get::<_, i64>(1)? as u64);
-            held.samples.insert(id, (row.get(2)?, row.get(3)?));
+            let mono_ms = row.get::<_, Option<i64>>(5)?.map(|ms| ms as u64);
+            let content = Content { kind: row.get(2)?, body: row.get(3)?, wall_ms: row.get(4)?, mono_ms };
+            held.samples.insert(id, content);
         }
         let mut letters = store.prepare(
             "SELECT dead_letter.raw FROM dead_letter JOIN probe ON probe.id = dead_letter.probe_ref

@@ -19,7 +19,7 @@ const STUCK: Duration = Duration::from_secs(25);
 /// How long the collector may take to find every hole explained.
 const DETECTORS: Duration = Duration::from_secs(10);
 /// A kill lands at a random instant of this span, as soon as something is in flight then.
-const KILL_WITHIN_MS: u64 = 1_200;
+const KILL_WITHIN_MS: u64 = 2_500;
 /// What was killed is away for up to this long.
 const AWAY_MS: u64 = 400;
 /// How soon what the agent freed is taken again.

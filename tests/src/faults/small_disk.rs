@@ -12,6 +12,11 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
+    /// Whether this process may mount at all.
+    pub fn is_possible() -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     /// Mounts `kib` KiB at `at`, which is created.
     pub fn mount(at: &Path, kib: u64) -> Result<Self> {
         std::fs::create_dir_all(at)?;
