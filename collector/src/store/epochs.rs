@@ -197,16 +197,25 @@ impl EpochState {
 
     /// Writes ledger and row.
     pub fn save(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let committed = std::mem::take(&mut self.committed);
-        let explained = std::mem::take(&mut self.explained);
-        for (kind, ranges) in std::iter::once((Kind::Committed, committed)).chain(explained) {
-            for (first, last) in ranges.iter() {
-                let (first, last) = (clip(first), clip(last));
-                ledger::merge(db, self.id, kind, first, last)?;
-                let added = ledger::merge(db, self.id, Kind::Accounted, first, last)?;
-                self.accounted = self.accounted.saturating_add(added);
-                self.top_seq = self.top_seq.max(Some(last));
+        let mut sets = vec![(Kind::Committed, std::mem::take(&mut self.committed))];
+        // Summaries of many targets stand for rounds that lie between each other's: together they are few ranges.
+        for (kind, ranges) in std::mem::take(&mut self.explained) {
+            match sets.iter_mut().find(|set| set.0 == kind) {
+                Some(set) => set.1.union(&ranges),
+                None => sets.push((kind, ranges)),
             }
+        }
+        let mut accounted = Ranges::new();
+        for (kind, ranges) in sets {
+            accounted.union(&ranges);
+            for (first, last) in ranges.iter() {
+                ledger::merge(db, self.id, kind, clip(first), clip(last))?;
+            }
+        }
+        for (first, last) in accounted.iter() {
+            let added = ledger::merge(db, self.id, Kind::Accounted, clip(first), clip(last))?;
+            self.accounted = self.accounted.saturating_add(added);
+            self.top_seq = self.top_seq.max(Some(clip(last)));
         }
         db.prepare_cached(
             "UPDATE epoch SET prev_ref = ?2, prev_seq = ?3, base_seq = ?4, start = ?5, first_ms = ?6, last_ms = ?7,

@@ -16,7 +16,7 @@ pub type Messages = Arc<Vec<(String, Vec<u8>)>>;
 pub struct Flood(Vec<JoinHandle<Result<()>>>);
 
 impl Flood {
-    /// Shares `messages` among `connections`, logs in, and lets go.
+    /// Shares `messages` among `connections`, all of one topic to the same (a probe has one), logs in, and lets go.
     pub fn start(port: u16, login: (&str, &str), messages: &Messages, connections: usize) -> Result<Self> {
         let mut threads = Vec::new();
         for number in 0..connections {
@@ -45,9 +45,10 @@ fn log_in(port: u16, (user, password): (&str, &str), number: usize) -> Result<Tc
     Ok(stream)
 }
 
-/// Every `step`-th message from `first` on. A second thread reads the answers, so that neither side blocks the other.
-fn send(stream: &TcpStream, messages: &Messages, first: usize, step: usize) -> Result<()> {
-    let ours = || messages.iter().skip(first).step_by(step);
+/// The share of connection `number`. A second thread reads the answers, so that neither side blocks the other.
+fn send(stream: &TcpStream, messages: &Messages, number: usize, connections: usize) -> Result<()> {
+    let share = |topic: &str| crc32fast::hash(topic.as_bytes()) as usize % connections;
+    let ours = || messages.iter().filter(|(topic, _)| share(topic) == number);
     let total = ours().count();
     let answered = Arc::new(AtomicUsize::new(0));
     let (reader, counted) = (stream.try_clone()?, Arc::clone(&answered));
