@@ -73,6 +73,11 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// Whether a message of so many bytes would be taken now; with one submitter, the next one is.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.raw.has_room(bytes)
+    }
+
     /// Never blocks.
     pub fn submit(&self, incoming: Incoming) -> Result<(), Full> {
         let bytes = incoming.payload.len();

@@ -5,7 +5,7 @@
 //!
 //! Two tasks: one polls the link and hands batches straight on; the desk (`mqtt/desk.rs`) says everything that is to
 //! be said and never waits. A PUBACK is flow control and nothing else: it follows when the batch has been dealt with,
-//! so that the broker holds back what the store cannot take. The acknowledgement that counts is the JSON one.
+//! so that the broker holds back what the store cannot take; where it does not, an unread connection does. The acknowledgement that counts is the JSON one.
 //! The client is disposable: after any error it is dropped, with its session, and a new one is built.
 
 mod acks;
@@ -29,11 +29,16 @@ use phusong_protocol::ProbeId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Notices from the polling task: it waits for the desk, which never waits for it.
 const NOTICES: usize = 1_024;
+/// How long the connection is left unread while the queue has no room. Mosquitto 2.0.11 sends its whole backlog once
+/// PUBACKs come in, whatever `receive_maximum` says, so TCP has to hold it back. Short against the keepalive.
+const HOLD: Duration = Duration::from_secs(2);
+/// Room can also come without anything being settled.
+const LOOK: Duration = Duration::from_millis(20);
 /// Orders are rare.
 const ORDERS: usize = 16;
 
@@ -52,6 +57,8 @@ pub struct Flow {
     pub under_way: AtomicU64,
     /// When the ingest's queue last had no room (Unix time); 0: never.
     pub dropped_ms: AtomicI64,
+    /// Something was settled: there may be room again.
+    settled: Notify,
 }
 
 /// A message of one connection: a packet id means nothing on another one.
@@ -212,7 +219,7 @@ impl Poller {
         self.tell(Notice::Opened { connection, sender: sender.clone() }).await;
         loop {
             let notice = match link.next().await {
-                Ok(Event::Message(message)) => match self.batch(connection, message, &sender) {
+                Ok(Event::Message(message)) => match self.batch(connection, message, &sender).await {
                     Some(notice) => notice,
                     None => continue,
                 },
@@ -226,12 +233,15 @@ impl Poller {
     }
 
     /// The hot path: a batch goes into the queue, or is dropped and confirmed so that the broker goes on.
-    fn batch(&self, connection: u64, message: Message, sender: &Sender) -> Option<Notice> {
+    async fn batch(&self, connection: u64, message: Message, sender: &Sender) -> Option<Notice> {
         if !message.topic.ends_with("/batch") {
             return Some(Notice::Message(message));
         }
         if !self.intake_open.load(Ordering::Acquire) {
             return None;
+        }
+        if !self.intake.has_room(message.payload.len()) {
+            self.hold(message.payload.len()).await;
         }
         let token = Token::new(connection, message.packet_id);
         let now_ms = desk::unix_ms();
@@ -244,6 +254,17 @@ impl Poller {
         self.flow.dropped_ms.store(now_ms, Ordering::Relaxed);
         let confirmed = message.packet_id == 0 || sender.confirm(message.packet_id).is_ok();
         (!confirmed).then_some(Notice::Confirm(token))
+    }
+
+    /// Waits for room, but not for a store that takes nothing: one long wait, then no more until there was room.
+    async fn hold(&self, bytes: usize) {
+        let since_drop_ms = desk::unix_ms() - self.flow.dropped_ms.load(Ordering::Relaxed);
+        let gave_up = since_drop_ms < HOLD.as_millis() as i64;
+        let until = Instant::now() + if gave_up { Duration::ZERO } else { HOLD };
+        while !self.intake.has_room(bytes) && self.intake_open.load(Ordering::Acquire) && Instant::now() < until {
+            // Whichever comes first; both only mean to look again.
+            let _ = tokio::time::timeout(LOOK, self.flow.settled.notified()).await;
+        }
     }
 
     async fn tell(&self, notice: Notice) {

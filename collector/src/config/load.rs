@@ -101,10 +101,10 @@ fn field_at(text: &str, offset: usize) -> Option<String> {
         let covers = |span: Range<usize>| span.contains(&offset);
         table.iter().find_map(|(key, value)| {
             let name = format!("{prefix}{}", key.get_ref());
-            if let DeValue::Table(inner) = value.get_ref() {
-                if let Some(found) = search(inner, offset, &format!("{name}.")) {
-                    return Some(found);
-                }
+            if let DeValue::Table(inner) = value.get_ref()
+                && let Some(found) = search(inner, offset, &format!("{name}."))
+            {
+                return Some(found);
             }
             (covers(key.span()) || covers(value.span())).then_some(name)
         })

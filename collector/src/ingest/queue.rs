@@ -39,6 +39,12 @@ impl<T> Queue<T> {
         Queue { inner: Mutex::new(inner), changed: Condvar::new(), max_items, max_weight }
     }
 
+    /// Whether `try_push` would take an item of this weight now.
+    pub fn has_room(&self, weight: usize) -> bool {
+        let inner = self.lock();
+        !inner.closed && !self.is_full(&inner, weight)
+    }
+
     pub fn try_push(&self, item: T, weight: usize) -> Result<(), Refused> {
         let mut inner = self.lock();
         if inner.closed || self.is_full(&inner, weight) {

@@ -204,9 +204,10 @@ impl Desk {
         for _ in 1..BURST {
             match more.try_recv() {
                 Ok(settled) => self.settle(settled),
-                Err(_) => return,
+                Err(_) => break,
             }
         }
+        self.installed.flow.settled.notify_one();
     }
 
     fn settle(&mut self, settled: Done) {

@@ -242,7 +242,7 @@ fn explain_v5(error: &v5::ConnectionError) -> String {
         v5::ConnectionError::ConnectionRefused(Code::RefusedProtocolVersion | Code::UnsupportedProtocolVersion) => {
             "the broker does not speak MQTT 5: write protocol = 311".into()
         }
-        other => other.to_string(),
+        other => with_advice(other.to_string()),
     }
 }
 
@@ -250,8 +250,19 @@ fn explain_v311(error: &rumqttc::ConnectionError) -> String {
     use rumqttc::ConnectReturnCode as Code;
     match error {
         rumqttc::ConnectionError::ConnectionRefused(Code::BadUserNamePassword | Code::NotAuthorized) => refused_login(),
-        other => other.to_string(),
+        other => with_advice(other.to_string()),
     }
+}
+
+/// What to do about the errors that an installation meets first.
+fn with_advice(error: String) -> String {
+    if error.contains("UnknownIssuer") {
+        return error + ": give the PEM file of the broker's authority as mqtt.ca_file";
+    }
+    if error.contains("NotValidForName") {
+        return error + ": write the name that stands in the broker's certificate into mqtt.url";
+    }
+    error
 }
 
 fn refused_login() -> String {

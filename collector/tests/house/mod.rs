@@ -200,7 +200,7 @@ impl Probe {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let event = self.connection.recv_timeout(left).unwrap_or_else(|_| panic!("in vain: {what}"));
+            let Ok(event) = self.connection.recv_timeout(left) else { panic!("in vain: {what}") };
             let event = event.expect("the broker runs");
             match &event {
                 Event::Incoming(Packet::PubAck(_)) => self.confirmed += 1,
