@@ -174,11 +174,6 @@ impl Config {
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("the configuration types are plain TOML")
     }
-
-    /// The socket by which the command line reaches a running collector.
-    pub fn control_socket(&self) -> PathBuf {
-        self.data_dir.join("control.sock")
-    }
 }
 
 impl Mqtt {
