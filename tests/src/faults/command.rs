@@ -89,6 +89,7 @@ fn jobs(extent: Extent) -> Vec<Job> {
         ("full_agent_disk", round(move || rounds::full_agent_disk(span(15, 3), seed + 8))),
         ("full_collector_disk", round(move || rounds::full_collector_disk(span(15, 2), seed + 9))),
         ("forgetting_broker", round(move || rounds::forgetting_broker(span(20, 2), seed + 10))),
+        ("chaos", round(move || rounds::chaos(span(40, 4), seed + 13))),
         ("ack_before_commit", lost(move || self_tests::without_commit_before_ack(many(10, 3), seed + 11))),
         (
             "forget_on_send_broker_kill",

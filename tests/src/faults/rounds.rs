@@ -108,6 +108,15 @@ pub fn kills(victim: Victim, kills: usize, seed: u64) -> Result<Round> {
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut landed, mut samples, mut misses) = (0, 0, 0);
     while landed < kills {
+        if victim == Victim::Agent && random.u8(0..4) == 0 {
+            // Once more while it was still coming up.
+            misses += 1;
+            victim.kill(&mut bench)?;
+            bench.agent.restart()?;
+            wait::pass(Duration::from_millis(random.u64(0..AWAY_MS)));
+            victim.kill(&mut bench)?;
+            victim.restart(&mut bench)?;
+        }
         let in_flight = kill_in_flight(victim, &mut bench, &mut random)?;
         landed += usize::from(in_flight > 0);
         misses += usize::from(in_flight == 0);
@@ -121,6 +130,26 @@ pub fn kills(victim: Victim, kills: usize, seed: u64) -> Result<Round> {
         .with("in_flight", landed as f64, Bound::Exactly(kills as f64))
         .with("in_flight_samples", samples as f64, Bound::AtLeast(kills as f64))
         .with("kills_beside", misses as f64, Bound::Free))
+}
+
+/// Everything at once: a line that loses a fifth, and whoever's turn it is gets killed, for the whole span.
+pub fn chaos(span: Duration, seed: u64) -> Result<Round> {
+    let fifth = 0.2;
+    let policy = Policy { drop_publish: fifth, drop_puback: fifth, drop_ack: fifth, ..Policy::default() };
+    let mut bench = Bench::start(Setup { name: "chaos", seed, proxy: Some(policy), ..Setup::default() })?;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let end = Instant::now() + span;
+    let mut kills = 0;
+    while Instant::now() < end {
+        let victims = [Victim::Agent, Victim::Collector, Victim::Broker];
+        let victim = victims[random.usize(..victims.len())];
+        wait::pass(Duration::from_millis(random.u64(0..AWAY_MS)));
+        victim.kill(&mut bench)?;
+        wait::pass(Duration::from_millis(random.u64(0..AWAY_MS)));
+        victim.restart(&mut bench)?;
+        kills += 1;
+    }
+    Ok(settled("chaos", &mut bench)?.with("kills", f64::from(kills), Bound::AtLeast(1.0)))
 }
 
 /// Kills at a random instant while something is in flight; how many samples still were when the victim was dead.
