@@ -30,6 +30,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const DECODED_ROWS: usize = 64_000;
 /// A transaction is not held open for messages that do not come.
 const GAP: Duration = Duration::from_millis(2);
+/// Messages that change hands at once: below this, waking a thread costs more than its work.
+const CHUNK: usize = 64;
+/// How long a thread that found little waits for more to gather.
+const LINGER: Duration = Duration::from_millis(1);
 /// How soon re-timing goes on when nothing arrives.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -147,11 +151,17 @@ fn decode_all(raw: &Queue<Incoming>, decoded: &Queue<Decoded>) {
         }
     }
     let _close = CloseAtEnd(decoded);
-    while let Some(incoming) = raw.pop() {
-        let message = Decoded::of(incoming);
-        let rows = message.rows();
-        if decoded.push(message, rows).is_err() {
-            return;
+    while let Some(messages) = raw.pop_some(CHUNK) {
+        let few = messages.len() < CHUNK / 4;
+        for incoming in messages {
+            let message = Decoded::of(incoming);
+            let rows = message.rows();
+            if decoded.push(message, rows).is_err() {
+                return;
+            }
+        }
+        if few {
+            std::thread::sleep(LINGER);
         }
     }
 }
@@ -188,9 +198,14 @@ impl<F: FnMut(Done)> Writing<F> {
             if left.is_zero() {
                 break;
             }
-            let Popped::Item(message) = self.decoded.pop_within(left.min(GAP)) else { break };
-            rows += message.rows();
-            group.push(message);
+            let mut more = self.decoded.pop_ready(CHUNK);
+            if more.is_empty() {
+                let Popped::Item(message) = self.decoded.pop_within(left.min(GAP)) else { break };
+                more.push(message);
+                std::thread::sleep(LINGER.min(left));
+            }
+            rows += more.iter().map(Decoded::rows).sum::<usize>();
+            group.append(&mut more);
         }
         group
     }

@@ -1,11 +1,11 @@
 //! The collector as a client of an external broker. The only place that knows MQTT.
 //!
 //! In: batches and status messages from the broker, settled batches from the ingest. Out: batches into the ingest's
-//! bounded queue, PUBACKs, acknowledgements. Refuses to know: what is in a batch, the store.
+//! bounded queue, acknowledgements. Refuses to know: what is in a batch, the store.
 //!
 //! Two tasks: one polls the link and hands batches straight on; the desk (`mqtt/desk.rs`) says everything that is to
-//! be said and never waits. A PUBACK is flow control and nothing else: it follows when the batch has been dealt with,
-//! so that the broker holds back what the store cannot take; where it does not, an unread connection does. The acknowledgement that counts is the JSON one.
+//! be said and never waits. A PUBACK means nothing here: the library sends it as it reads, ten to a write. What holds
+//! a fast broker back is an unread connection ([`HOLD`]), and the acknowledgement that counts is the JSON one.
 //! The client is disposable: after any error it is dropped, with its session, and a new one is built.
 
 mod acks;
@@ -34,8 +34,8 @@ use tokio::task::JoinHandle;
 
 /// Notices from the polling task: it waits for the desk, which never waits for it.
 const NOTICES: usize = 1_024;
-/// How long the connection is left unread while the queue has no room. Mosquitto 2.0.11 sends its whole backlog once
-/// PUBACKs come in, whatever `receive_maximum` says, so TCP has to hold it back. Short against the keepalive.
+/// How long the connection is left unread while the queue has no room, so that TCP holds the broker back. Mosquitto
+/// 2.0.11 sends its whole backlog once PUBACKs come in, whatever `receive_maximum` says. Short against the keepalive.
 const HOLD: Duration = Duration::from_secs(2);
 /// Room can also come without anything being settled.
 const LOOK: Duration = Duration::from_millis(20);
@@ -61,10 +61,6 @@ pub struct Flow {
     settled: Notify,
 }
 
-/// A message of one connection: a packet id means nothing on another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Token(u64);
-
 enum Order {
     AckInterval(u64),
     Status(ProbeId, oneshot::Sender<Option<Known>>),
@@ -80,20 +76,6 @@ pub struct Client {
     closing: Arc<AtomicBool>,
     poller: JoinHandle<()>,
     desk: JoinHandle<()>,
-}
-
-impl Token {
-    fn new(connection: u64, packet_id: u16) -> Self {
-        Token(connection << 16 | u64::from(packet_id))
-    }
-
-    fn packet_id(self) -> u16 {
-        (self.0 & 0xffff) as u16
-    }
-
-    fn connection(self) -> u64 {
-        self.0 >> 16
-    }
 }
 
 impl Client {
@@ -195,12 +177,10 @@ struct Poller {
 impl Poller {
     async fn run(self) {
         let mut backoff = Backoff::new();
-        let mut connection = 0;
         while !self.closing.load(Ordering::Acquire) {
-            connection += 1;
             let started = Instant::now();
             let why = match link::open(&self.settings, &self.client_id) {
-                Ok((sender, link)) => self.follow(connection, sender, link).await,
+                Ok((sender, link)) => self.follow(sender, link).await,
                 Err(e) => format!("{e:#}"),
             };
             if self.closing.load(Ordering::Acquire) {
@@ -215,11 +195,11 @@ impl Poller {
     }
 
     /// One connection, to its end.
-    async fn follow(&self, connection: u64, sender: Sender, mut link: Link) -> String {
-        self.tell(Notice::Opened { connection, sender: sender.clone() }).await;
+    async fn follow(&self, sender: Sender, mut link: Link) -> String {
+        self.tell(Notice::Opened { sender }).await;
         loop {
             let notice = match link.next().await {
-                Ok(Event::Message(message)) => match self.batch(connection, message, &sender).await {
+                Ok(Event::Message(message)) => match self.batch(message).await {
                     Some(notice) => notice,
                     None => continue,
                 },
@@ -232,8 +212,8 @@ impl Poller {
         }
     }
 
-    /// The hot path: a batch goes into the queue, or is dropped and confirmed so that the broker goes on.
-    async fn batch(&self, connection: u64, message: Message, sender: &Sender) -> Option<Notice> {
+    /// The hot path: a batch goes into the queue, or is dropped; whoever numbered its samples sends it again.
+    async fn batch(&self, message: Message) -> Option<Notice> {
         if !message.topic.ends_with("/batch") {
             return Some(Notice::Message(message));
         }
@@ -243,17 +223,14 @@ impl Poller {
         if !self.intake.has_room(message.payload.len()) {
             self.hold(message.payload.len()).await;
         }
-        let token = Token::new(connection, message.packet_id);
         let now_ms = desk::unix_ms();
-        let incoming = Incoming { topic: message.topic, payload: message.payload, received_ms: now_ms, token: token.0 };
+        let incoming = Incoming { topic: message.topic, payload: message.payload, received_ms: now_ms, token: 0 };
         self.flow.under_way.fetch_add(1, Ordering::Relaxed);
-        if self.intake.submit(incoming).is_ok() {
-            return None;
+        if self.intake.submit(incoming).is_err() {
+            self.flow.under_way.fetch_sub(1, Ordering::Relaxed);
+            self.flow.dropped_ms.store(now_ms, Ordering::Relaxed);
         }
-        self.flow.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.flow.dropped_ms.store(now_ms, Ordering::Relaxed);
-        let confirmed = message.packet_id == 0 || sender.confirm(message.packet_id).is_ok();
-        (!confirmed).then_some(Notice::Confirm(token))
+        None
     }
 
     /// Waits for room, but not for a store that takes nothing: one long wait, then no more until there was room.
@@ -283,12 +260,6 @@ fn client_id() -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_keeps_its_connection_and_its_packet_id() {
-        let token = Token::new(3, 65_535);
-        assert_eq!((token.connection(), token.packet_id()), (3, 65_535));
-    }
 
     #[test]
     fn the_client_id_is_an_identifier_of_the_wire() {

@@ -66,18 +66,24 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for an item; `None` when the queue is closed and empty.
-    pub fn pop(&self) -> Option<T> {
+    /// Waits for an item, then takes what is there, `most` at most; `None` when the queue is closed and empty.
+    pub fn pop_some(&self, most: usize) -> Option<Vec<T>> {
         let mut inner = self.lock();
         loop {
-            if let Some(item) = self.remove(&mut inner) {
-                return Some(item);
+            let some = self.remove_some(&mut inner, most);
+            if !some.is_empty() {
+                return Some(some);
             }
             if inner.closed {
                 return None;
             }
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What is there, `most` at most; never waits.
+    pub fn pop_ready(&self, most: usize) -> Vec<T> {
+        self.remove_some(&mut self.lock(), most)
     }
 
     pub fn pop_within(&self, wait: Duration) -> Popped<T> {
@@ -132,6 +138,16 @@ impl<T> Queue<T> {
         Some(item)
     }
 
+    fn remove_some(&self, inner: &mut Inner<T>, most: usize) -> Vec<T> {
+        let taken = inner.items.len().min(most);
+        let some: Vec<(T, usize)> = inner.items.drain(..taken).collect();
+        inner.weight -= some.iter().map(|(_, weight)| weight).sum::<usize>();
+        if taken > 0 {
+            self.changed.notify_all();
+        }
+        some.into_iter().map(|(item, _)| item).collect()
+    }
+
     /// A poisoned lock holds a queue that is whole: no step above leaves it half changed.
     fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -148,7 +164,7 @@ mod tests {
         let queue = Queue::new(2, 10);
         assert_eq!(queue.try_push("heavy", 99), Ok(()));
         assert_eq!(queue.try_push("light", 1), Err(Refused));
-        assert_eq!(queue.pop(), Some("heavy"));
+        assert_eq!(queue.pop_some(5), Some(vec!["heavy"]));
         assert_eq!(queue.try_push("a", 1), Ok(()));
         assert_eq!(queue.try_push("b", 9), Ok(()));
         assert_eq!(queue.try_push("c", 0), Err(Refused));
@@ -164,7 +180,7 @@ mod tests {
         assert_eq!(queue.push(2, 1), Err(Refused));
         assert_eq!(queue.pop_within(Duration::ZERO), Popped::Item(1));
         assert_eq!(queue.pop_within(Duration::from_secs(9)), Popped::Closed);
-        assert_eq!(queue.pop(), None);
+        assert_eq!(queue.pop_some(5), None);
     }
 
     #[test]
@@ -172,7 +188,7 @@ mod tests {
         let queue = Arc::new(Queue::new(1, 9));
         let pushing = Arc::clone(&queue);
         let pusher = std::thread::spawn(move || (0..1_000).all(|n| pushing.push(n, 1).is_ok()));
-        assert!((0..1_000).all(|n| queue.pop() == Some(n)));
+        assert!((0..1_000).all(|n| queue.pop_some(5) == Some(vec![n])));
         assert!(pusher.join().expect("it does not panic"));
     }
 }

@@ -1,14 +1,13 @@
-//! What the collector says to the broker: PUBACKs, acknowledgements, subscriptions. Never waits for the broker.
+//! What the collector says to the broker: acknowledgements, subscriptions. Never waits for the broker.
 //!
 //! In: notices of the polling task, settled batches of the ingest, orders. Out: requests into the link's queue.
-//! Refuses to know: what is in a batch. Limits: publishes in flight; what does not fit stays merged in the
-//! [`AckBook`], PUBACKs stay in a queue that cannot outgrow the broker's own window.
+//! Refuses to know: what is in a batch. Limits: publishes in flight; what does not fit stays merged in the [`AckBook`].
 
 use super::acks::AckBook;
 use super::link::{Full, Message, Sender};
 use super::status::StatusBook;
 use super::subscription::{Mode, Step, Subscription};
-use super::{Flow, Health, Order, Token};
+use super::{Flow, Health, Order};
 use crate::ingest::Done;
 use crate::metrics::MqttMetrics;
 use phusong_protocol::{AckMessage, Channel, Status, Topic};
@@ -27,33 +26,20 @@ const RETRY_MS: u64 = 5;
 
 /// From the polling task.
 pub enum Notice {
-    Opened {
-        connection: u64,
-        sender: Sender,
-    },
-    Connected {
-        shared: bool,
-    },
+    Opened { sender: Sender },
+    Connected { shared: bool },
     Subscribed(Vec<bool>),
     Message(Message),
-    Published {
-        permitted: bool,
-    },
-    /// A batch that was not taken: the broker's window must not stay blocked by it.
-    Confirm(Token),
-    Lost {
-        why: String,
-    },
+    Published { permitted: bool },
+    Lost { why: String },
 }
 
 pub struct Desk {
     started: Instant,
     installed: Installed,
-    connection: u64,
     sender: Option<Sender>,
     subscription: Subscription,
     book: AckBook,
-    confirms: VecDeque<u16>,
     steps: VecDeque<Step>,
     /// Publishes that the broker has not confirmed, oldest first.
     in_flight: usize,
@@ -86,12 +72,10 @@ impl Desk {
     ) -> Self {
         Desk {
             started: Instant::now(),
-            connection: 0,
             sender: None,
             subscription: Subscription::new(&installed.group, &installed.client_id),
             installed,
             book: AckBook::new(ack_interval_ms),
-            confirms: VecDeque::new(),
             steps: VecDeque::new(),
             in_flight: 0,
             statuses: StatusBook::default(),
@@ -134,8 +118,7 @@ impl Desk {
 
     fn idle_for(&self) -> Duration {
         let now = self.now_ms();
-        let stuck = !self.confirms.is_empty() || !self.steps.is_empty();
-        let retry = (stuck && self.sender.is_some()).then_some(now + RETRY_MS);
+        let retry = (!self.steps.is_empty() && self.sender.is_some()).then_some(now + RETRY_MS);
         // Without a connection or with all publishes in flight, a notice will wake us, not the time.
         let can_publish = self.sender.is_some() && self.in_flight < PUBLISHES;
         let acks = self.book.next_due_ms().filter(|_| can_publish).map(|due| due.max(now + 1));
@@ -145,10 +128,9 @@ impl Desk {
 
     fn notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Opened { connection, sender } => {
-                (self.connection, self.sender) = (connection, Some(sender));
+            Notice::Opened { sender } => {
+                self.sender = Some(sender);
                 self.subscription = Subscription::new(&self.installed.group, &self.installed.client_id);
-                self.confirms.clear();
                 self.steps.clear();
                 self.in_flight = 0;
             }
@@ -170,7 +152,6 @@ impl Desk {
                     self.metrics.acks_refused.inc();
                 }
             }
-            Notice::Confirm(token) => self.confirm(token),
             Notice::Lost { why } => {
                 self.sender = None;
                 self.health.send_modify(|health| {
@@ -182,7 +163,6 @@ impl Desk {
 
     /// Status messages and our own self-test; batches never come here.
     fn message(&mut self, message: Message) {
-        self.confirm(Token::new(self.connection, message.packet_id));
         if Subscription::is_self_test(&message.topic) {
             return self.subscription.heard(&message.topic);
         }
@@ -212,18 +192,8 @@ impl Desk {
 
     fn settle(&mut self, settled: Done) {
         self.installed.flow.under_way.fetch_sub(settled.tokens.len() as u64, Ordering::Relaxed);
-        for token in settled.tokens {
-            self.confirm(Token(token));
-        }
         if let Some(topic) = settled.topic {
             self.book.add(&topic.on(Channel::Ack).to_string(), settled.acks);
-        }
-    }
-
-    /// A PUBACK, unless it belongs to a connection that is gone: packet ids mean nothing on another one.
-    fn confirm(&mut self, token: Token) {
-        if token.packet_id() != 0 && token.connection() == self.connection {
-            self.confirms.push_back(token.packet_id());
         }
     }
 
@@ -243,12 +213,6 @@ impl Desk {
         self.steps.extend(steps);
         self.metrics.acks_forgotten.inc_by(self.book.take_forgotten());
         let Some(sender) = self.sender.clone() else { return };
-        while let Some(packet_id) = self.confirms.front() {
-            if sender.confirm(*packet_id) == Err(Full) {
-                return;
-            }
-            self.confirms.pop_front();
-        }
         while let Some(step) = self.steps.pop_front() {
             if self.step(&sender, &step) == Err(Full) {
                 self.steps.push_front(step);
@@ -304,7 +268,7 @@ impl Desk {
     }
 
     fn said_all(&self) -> bool {
-        let nothing_left = self.book.is_empty() && self.confirms.is_empty() && self.in_flight == 0;
+        let nothing_left = self.book.is_empty() && self.in_flight == 0;
         // Without a connection nothing more can be said; the agents will ask again.
         nothing_left || self.sender.is_none()
     }

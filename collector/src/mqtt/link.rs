@@ -38,8 +38,6 @@ pub enum Event {
 pub struct Message {
     pub topic: String,
     pub payload: Vec<u8>,
-    /// 0 for QoS 0, where there is nothing to confirm.
-    pub packet_id: u16,
 }
 
 /// Why a connection ended, for a person.
@@ -65,8 +63,8 @@ pub enum Link {
 /// Builds a client; it connects when it is first polled.
 pub fn open(settings: &config::Mqtt, client_id: &str) -> anyhow::Result<(Sender, Link)> {
     let (host, port) = settings.address();
-    // Every message in flight may be waiting for its PUBACK, beside our own publishes and subscriptions.
-    let requests = usize::from(settings.receive_maximum) + 2 * usize::from(IN_FLIGHT);
+    // Our own publishes and subscriptions.
+    let requests = 2 * usize::from(IN_FLIGHT);
     let transport =
         if settings.tls() { tls::transport(settings.ca_file.as_deref())? } else { rumqttc::Transport::tcp() };
     let login = settings.username.clone().map(|user| {
@@ -85,8 +83,7 @@ pub fn open(settings: &config::Mqtt, client_id: &str) -> anyhow::Result<(Sender,
                 .set_receive_maximum(Some(settings.receive_maximum))
                 .set_max_packet_size(Some(PACKET_BYTES))
                 .set_connection_timeout(CONNECT_TIMEOUT_S)
-                .set_outgoing_inflight_upper_limit(IN_FLIGHT)
-                .set_manual_acks(true);
+                .set_outgoing_inflight_upper_limit(IN_FLIGHT);
             if let Some((user, password)) = login {
                 options.set_credentials(user, password);
             }
@@ -100,8 +97,7 @@ pub fn open(settings: &config::Mqtt, client_id: &str) -> anyhow::Result<(Sender,
                 .set_keep_alive(keepalive)
                 .set_clean_session(true)
                 .set_max_packet_size(PACKET_BYTES as usize, limits::BATCH_BYTES + 1024)
-                .set_inflight(IN_FLIGHT)
-                .set_manual_acks(true);
+                .set_inflight(IN_FLIGHT);
             if let Some((user, password)) = login {
                 options.set_credentials(user, password);
             }
@@ -123,22 +119,6 @@ impl Sender {
             }
             Sender::V311(client) => {
                 client.try_publish(topic, rumqttc::QoS::AtLeastOnce, false, payload).map_err(|_| Full)
-            }
-        }
-    }
-
-    /// Confirms a message to the broker, which may then send another.
-    pub fn confirm(&self, packet_id: u16) -> Result<(), Full> {
-        match self {
-            Sender::V5(client) => {
-                let mut message = v5::mqttbytes::v5::Publish::new("", v5::mqttbytes::QoS::AtLeastOnce, "", None);
-                message.pkid = packet_id;
-                client.try_ack(&message).map_err(|_| Full)
-            }
-            Sender::V311(client) => {
-                let mut message = rumqttc::Publish::new("", rumqttc::QoS::AtLeastOnce, "");
-                message.pkid = packet_id;
-                client.try_ack(&message).map_err(|_| Full)
             }
         }
     }
@@ -198,7 +178,6 @@ fn from_v5(event: v5::Event) -> Option<Event> {
             topic: String::from_utf8_lossy(&publish.topic).into_owned(),
             // A copy: the library's slice would keep its whole read buffer alive in our queue.
             payload: publish.payload.to_vec(),
-            packet_id: publish.pkid,
         })),
         Packet::PubAck(ack) => {
             let permitted = matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);
@@ -220,11 +199,9 @@ fn from_v311(event: rumqttc::Event) -> Option<Event> {
     use rumqttc::{Packet, SubscribeReasonCode};
     let rumqttc::Event::Incoming(packet) = event else { return None };
     match packet {
-        Packet::Publish(publish) => Some(Event::Message(Message {
-            topic: publish.topic,
-            payload: publish.payload.to_vec(),
-            packet_id: publish.pkid,
-        })),
+        Packet::Publish(publish) => {
+            Some(Event::Message(Message { topic: publish.topic, payload: publish.payload.to_vec() }))
+        }
         Packet::PubAck(_) => Some(Event::Published { permitted: true }),
         Packet::ConnAck(_) => Some(Event::Connected { shared: true }),
         Packet::SubAck(ack) => {
