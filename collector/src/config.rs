@@ -146,7 +146,7 @@ impl Default for Http {
 impl Default for Ingest {
     fn default() -> Self {
         Ingest {
-            // More than `receive_maximum`: a broker that keeps to it never finds the queue full.
+            // A fraction of a second of single messages; the connection holds back what exceeds it.
             queue_messages: 4_096,
             // 2,000 messages of 64 KiB.
             queue_bytes: 128 * 1024 * 1024,

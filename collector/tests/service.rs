@@ -60,9 +60,9 @@ fn many_batches_of_one_probe_are_acknowledged_in_few_messages() {
 }
 
 #[test]
-fn a_store_that_is_busy_holds_the_broker_back_and_nothing_is_dropped() {
+fn a_store_that_is_busy_is_waited_for_and_nothing_is_dropped() {
     let broker = Broker::start("held", OPEN);
-    let home = registered(&broker, 5, "receive_maximum = 5", "");
+    let home = registered(&broker, 5, "", "");
     let collector = home.start();
     collector.wait_ready();
     let other = rusqlite::Connection::open(home.data.join("phusong.db")).expect("the database is there");
@@ -70,7 +70,8 @@ fn a_store_that_is_busy_holds_the_broker_back_and_nothing_is_dropped() {
     let mut probe = Probe::connect(&broker);
     (0..60).for_each(|n| probe.publish(TOPIC, batch(7, n, n)));
     probe.until_confirmed(60);
-    wait("the window is full", || collector.metric("phusong_collector_queue_messages") == 5.0);
+    wait("all of it waits", || collector.metric("phusong_collector_queue_messages") == 60.0);
+    assert_eq!(collector.metric("phusong_collector_samples_total{result=\"stored\"}"), 0.0);
     other.execute_batch("ROLLBACK").expect("own transaction");
     wait("all of it is stored", || collector.metric("phusong_collector_samples_total{result=\"stored\"}") == 60.0);
     assert_eq!(collector.metric("phusong_collector_queue_dropped_total"), 0.0);
