@@ -9,6 +9,7 @@ use super::lock::DirLock;
 use super::migrate;
 use super::read::Readers;
 use super::writer::Writer;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -119,6 +120,8 @@ pub fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> 
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise a statement with a range (`first <= ?`) is planned anew for every other value: a seventh of ingest.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", "ON")?;
