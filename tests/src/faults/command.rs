@@ -64,7 +64,7 @@ pub fn run(extent: Extent, only: &[String]) -> ExitCode {
             None => report.missing(name, Bound::Exactly(0.0), "the round panicked"),
         }
     }
-    columns(&mut report, "", &total, Bound::Free);
+    columns(&mut report, "", &total, Bound::Free, Bound::Free);
     let sum = total.stored + total.replaced + total.dropped_by_policy + total.dead_lettered + total.lost;
     report.figure("unaccounted", total.created.abs_diff(sum) as f64, Bound::Exactly(0.0));
     report.figure("seconds", began.elapsed().as_secs_f64(), Bound::Free);
@@ -86,7 +86,7 @@ fn jobs(extent: Extent) -> Vec<Job> {
         ("without_fdatasync", lost(move || self_tests::without_fdatasync(seed + 5, NOW_MS))),
         ("forget_on_send", lost(move || self_tests::without_waiting_for_the_ack(span(8, 2), seed + 6))),
         ("full_spool", round(move || rounds::full_spool(many(12, 2), seed + 7))),
-        ("full_agent_disk", round(move || rounds::full_agent_disk(span(15, 3), seed + 8))),
+        ("full_spool_by_disk", round(move || rounds::full_agent_disk(span(15, 3), seed + 8))),
         ("full_collector_disk", round(move || rounds::full_collector_disk(span(15, 2), seed + 9))),
         ("forgetting_broker", round(move || rounds::forgetting_broker(span(20, 2), seed + 10))),
         ("chaos", round(move || rounds::chaos(span(40, 4), seed + 13))),
@@ -148,17 +148,20 @@ fn tell(name: &str, took: Duration, result: &Result<Found>) {
 
 fn add(report: &mut Report, round: &Round) {
     let name = round.name;
-    columns(report, &format!("{name}_"), &round.account, if round.drops { Bound::Free } else { Bound::Exactly(0.0) });
+    // A spool that drops gives up the raw rounds first: there may be none left to replace.
+    let (drops, replaced) =
+        if round.drops { (Bound::Free, Bound::Free) } else { (Bound::Exactly(0.0), Bound::AtLeast(1.0)) };
+    columns(report, &format!("{name}_"), &round.account, drops, replaced);
     for (figure, value, bound) in &round.figures {
         report.figure(&format!("{name}_{figure}"), *value, *bound);
     }
 }
 
-fn columns(report: &mut Report, prefix: &str, account: &Account, drops: Bound) {
+fn columns(report: &mut Report, prefix: &str, account: &Account, drops: Bound, replaced: Bound) {
     let mut figure = |name: &str, value: u64, bound| report.figure(&format!("{prefix}{name}"), value as f64, bound);
     figure("created", account.created, Bound::AtLeast(1.0));
     figure("stored", account.stored, Bound::AtLeast(1.0));
-    figure("replaced", account.replaced, Bound::AtLeast(1.0));
+    figure("replaced", account.replaced, replaced);
     figure("dropped_by_policy", account.dropped_by_policy, drops);
     figure("dead_lettered", account.dead_lettered, Bound::Free);
     figure("lost", account.lost, Bound::Exactly(0.0));

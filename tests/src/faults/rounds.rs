@@ -185,9 +185,9 @@ fn confessions(bench: &Bench) -> usize {
 }
 
 /// The agent's disk is filled by somebody else, who also takes every byte that the agent frees, and has room again.
-/// A full disk is a full spool: what the policy drops, it says.
+/// A full disk is a full spool: the same policy drops, and says so.
 pub fn full_agent_disk(span: Duration, seed: u64) -> Result<Round> {
-    let setup = Setup { name: "full_agent_disk", seed, agent_disk_kib: Some(1024), ..Setup::default() };
+    let setup = Setup { name: "full_spool_by_disk", seed, agent_disk_kib: Some(1024), ..Setup::default() };
     let mut bench = Bench::start(setup)?;
     let ballast = bench.agent.config.data_dir.join("ballast");
     let mut left = fill(&ballast)?;
@@ -202,7 +202,7 @@ pub fn full_agent_disk(span: Duration, seed: u64) -> Result<Round> {
     std::fs::remove_file(&ballast)?;
     let acks = bench.tap.acks();
     ensure!(bench.tap.wait_ack(acks, PATIENCE), "nothing was acknowledged after the agent's disk had room again");
-    let mut round = settled("full_agent_disk", &mut bench)?;
+    let mut round = settled("full_spool_by_disk", &mut bench)?;
     round.drops = true;
     Ok(round.with("filled_again", taken as f64, Bound::Free))
 }
