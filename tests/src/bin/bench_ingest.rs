@@ -19,8 +19,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const SEED: u64 = 2;
 const RUNS: usize = 5;
 const PROBES: usize = 50;
-/// Half a million rows a run: long against the 200 ms between two acknowledgements.
-const BATCHES: usize = 500;
+/// A million and a half rows a run: long against the 200 ms between two acknowledgements.
+const BATCHES: usize = 1_500;
 /// Below what the broker queues for one client, so that it drops nothing in either race.
 const MESSAGES: usize = 90_000;
 const CONNECTIONS: usize = 4;
