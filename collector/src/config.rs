@@ -150,8 +150,8 @@ impl Default for Ingest {
             queue_messages: 4_096,
             // 2,000 messages of 64 KiB.
             queue_bytes: 128 * 1024 * 1024,
-            group_commit_rows: 16_000,
-            group_commit_ms: 50,
+            group_commit_rows: 32_000,
+            group_commit_ms: 100,
             ack_interval_ms: 200,
         }
     }

@@ -31,7 +31,7 @@ const DECODED_ROWS: usize = 64_000;
 /// A transaction is not held open for messages that do not come.
 const GAP: Duration = Duration::from_millis(2);
 /// Messages that change hands at once: below this, waking a thread costs more than its work.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 /// How long a thread that found little waits for more to gather.
 const LINGER: Duration = Duration::from_millis(1);
 /// How soon re-timing goes on when nothing arrives.
@@ -60,7 +60,7 @@ pub struct IngestOptions {
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        IngestOptions { queue_messages: 20_000, queue_bytes: 64 << 20, group_rows: 16_000, group_ms: 50 }
+        IngestOptions { queue_messages: 20_000, queue_bytes: 64 << 20, group_rows: 32_000, group_ms: 100 }
     }
 }
 
