@@ -7,11 +7,21 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Where the repository lies.
+/// Where the repository lies: what cargo says to a running test, else where make was called, else where this was
+/// built. Not the last alone: two clones may share a target directory, and with it this very program.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let told =
+            std::env::var_os("CARGO_MANIFEST_DIR").and_then(|dir| Path::new(&dir).parent().map(Path::to_path_buf));
+        let here = std::env::current_dir().ok();
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository");
+        let ours = |path: &PathBuf| path.join("deploy/mosquitto/phusong.conf").is_file();
+        [told, here].into_iter().flatten().find(ours).unwrap_or_else(|| built.to_path_buf())
+    })
 }
 
 /// A binary of ours: from `PHUSONG_BIN_DIR`, or beside the running test's own target directory.
