@@ -3,8 +3,8 @@
 //! In: batches and status messages from the broker, settled batches from the ingest. Out: batches into the ingest's
 //! bounded queue, acknowledgements. Refuses to know: what is in a batch, the store.
 //!
-//! Two tasks: one polls the link and hands batches straight on; the desk (`mqtt/desk.rs`) says everything that is to
-//! be said and never waits. A PUBACK means nothing here: the library sends it as it reads, ten to a write. What holds
+//! A thread polls the link and hands batches straight on; a task, the desk (`mqtt/desk.rs`), says everything that is
+//! to be said and never waits. A PUBACK means nothing here: the library sends it as it reads, ten to a write. What holds
 //! a fast broker back is an unread connection ([`HOLD`]), and the acknowledgement that counts is the JSON one.
 //! The client is disposable: after any error it is dropped, with its session, and a new one is built.
 
@@ -24,10 +24,11 @@ use crate::metrics::MqttMetrics;
 use anyhow::Context;
 use backoff::Backoff;
 use desk::{Desk, Inbox, Installed, Notice};
-use link::{Event, Link, Message, Sender};
+use link::{Ended, Event, Link, Message, Sender};
 use phusong_protocol::ProbeId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -39,6 +40,9 @@ const NOTICES: usize = 1_024;
 const HOLD: Duration = Duration::from_secs(2);
 /// Room can also come without anything being settled.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the polling thread lets messages gather while they come thick. A broker writes them one by one, and to
+/// wake a reader for each costs both sides more than the message.
+const GATHER: Duration = Duration::from_millis(1);
 /// Orders are rare.
 const ORDERS: usize = 16;
 
@@ -74,12 +78,14 @@ pub struct Client {
     flow: Arc<Flow>,
     intake_open: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
-    poller: JoinHandle<()>,
+    /// Ends the polling thread when dropped.
+    poller: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
     desk: JoinHandle<()>,
 }
 
 impl Client {
-    /// Starts both tasks; the first connection is made in the background.
+    /// Starts both; the first connection is made in the background.
     pub fn start(
         settings: &config::Mqtt,
         ack_interval_ms: u64,
@@ -109,13 +115,15 @@ impl Client {
             notices: notices_in,
             metrics,
         };
+        let (poller, ended) = poller.start()?;
         Ok(Client {
             orders: orders_in,
             health,
             flow,
             intake_open,
             closing,
-            poller: tokio::spawn(poller.run()),
+            poller,
+            ended,
             desk: tokio::spawn(desk.run(Inbox { notices, settled, orders })),
         })
     }
@@ -154,15 +162,13 @@ impl Client {
             tracing::warn!("the broker did not take the last acknowledgements in time; the agents will ask again");
         }
         // The broker answers a DISCONNECT by closing; a moment is enough, and without it nothing is lost.
-        let mut poller = self.poller;
-        if tokio::time::timeout(Duration::from_millis(500), &mut poller).await.is_err() {
-            poller.abort();
-        }
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.ended).await;
+        drop(self.poller);
         self.desk.abort();
     }
 }
 
-/// The task that polls.
+/// The thread that polls.
 struct Poller {
     settings: config::Mqtt,
     client_id: String,
@@ -175,6 +181,25 @@ struct Poller {
 }
 
 impl Poller {
+    /// Its own thread: it may sleep for a moment without holding anybody up.
+    fn start(self) -> anyhow::Result<(oneshot::Sender<()>, oneshot::Receiver<()>)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (handle, dropped) = oneshot::channel::<()>();
+        let (ending, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("mqtt-poll".into());
+        thread.spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = self.run() => {}
+                    _ = dropped => {}
+                }
+            });
+            // Nobody waits for it when the client was dropped.
+            let _ = ending.send(());
+        })?;
+        Ok((handle, ended))
+    }
+
     async fn run(self) {
         let mut backoff = Backoff::new();
         while !self.closing.load(Ordering::Acquire) {
@@ -197,8 +222,11 @@ impl Poller {
     /// One connection, to its end.
     async fn follow(&self, sender: Sender, mut link: Link) -> String {
         self.tell(Notice::Opened { sender }).await;
+        let mut thick = false;
         loop {
-            let notice = match link.next().await {
+            let event = next(&mut link, thick).await;
+            thick = matches!(event, Ok(Event::Message(_)));
+            let notice = match event {
                 Ok(Event::Message(message)) => match self.batch(message).await {
                     Some(notice) => notice,
                     None => continue,
@@ -248,6 +276,19 @@ impl Poller {
         // The desk ends before this task only when the client is closed.
         let _ = self.notices.send(notice).await;
     }
+}
+
+/// The next event; when none is there at once after a message, those that follow get a moment to gather.
+async fn next(link: &mut Link, thick: bool) -> Result<Event, Ended> {
+    let mut next = std::pin::pin!(link.next());
+    if thick {
+        let at_once = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+        if let Poll::Ready(event) = at_once {
+            return event;
+        }
+        std::thread::sleep(GATHER);
+    }
+    next.await
 }
 
 /// Unique per process, and an identifier of the wire: it names the topics of the self-test.

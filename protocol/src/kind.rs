@@ -5,10 +5,10 @@ use crate::reading::{
     BootReading, ClockReading, DnsReading, DropClass, DropReading, HealthReading, HttpReading, LatencyReading,
     LinkReading, LoadedLatencyReading, PositionReading, PowerReading, SummaryReading, TcpReading, ThroughputReading,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Everything a sample can say when it measured something.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Reading {

@@ -18,6 +18,7 @@ mod radio;
 mod reading;
 mod sample;
 mod sketch;
+mod tagged;
 
 mod batch;
 mod json;

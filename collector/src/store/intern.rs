@@ -8,9 +8,12 @@ use super::read::unsigned;
 use super::writer::ProbeRef;
 use phusong_protocol::{SetupRef, Target, Uplink};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
+
+/// A probe's batch seldom names more targets or uplinks than this.
+const RECENT: usize = 16;
 
 /// How many of each kind an installation may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +41,8 @@ pub struct Interned {
 
 struct Table<T> {
     known: HashMap<Arc<T>, i64>,
-    /// Neighbouring samples share their context, by pointer even.
-    last: Option<(Arc<T>, i64)>,
+    /// The samples of a batch share their contexts, by pointer even: most are found here without hashing them.
+    recent: VecDeque<(Arc<T>, i64)>,
     count: Option<u64>,
 }
 
@@ -51,7 +54,7 @@ struct Setup {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Table { known: HashMap::new(), last: None, count: None }
+        Table { known: HashMap::new(), recent: VecDeque::with_capacity(RECENT), count: None }
     }
 }
 
@@ -84,9 +87,7 @@ impl<T: Hash + Eq + minicbor::Encode<()>> Table<T> {
         limit: u64,
         names: &[&str],
     ) -> Result<Option<i64>, StoreError> {
-        if let Some((last, id)) = &self.last
-            && Arc::ptr_eq(last, value)
-        {
+        if let Some((_, id)) = self.recent.iter().find(|(recent, _)| Arc::ptr_eq(recent, value)) {
             return Ok(Some(*id));
         }
         let known = self.known.get(value).copied();
@@ -100,7 +101,10 @@ impl<T: Hash + Eq + minicbor::Encode<()>> Table<T> {
                 }
             },
         };
-        self.last = Some((Arc::clone(value), id));
+        if self.recent.len() >= RECENT {
+            self.recent.pop_back();
+        }
+        self.recent.push_front((Arc::clone(value), id));
         Ok(Some(id))
     }
 

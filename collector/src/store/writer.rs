@@ -29,7 +29,7 @@ pub struct Writer {
     pub(super) interned: Interned,
     pub(super) letters: Kept,
     registry: Option<Registry>,
-    probes: HashMap<ProbeRef, ProbeState>,
+    probes: HashMap<ProbeRef, Box<ProbeState>>,
     touched: Vec<ProbeRef>,
     retiming: Option<BTreeMap<i64, Progress>>,
     next_id: Option<i64>,
@@ -176,15 +176,15 @@ impl Writer {
         Ok(clones)
     }
 
-    pub(super) fn take(&mut self, probe: ProbeRef) -> Result<ProbeState, StoreError> {
+    pub(super) fn take(&mut self, probe: ProbeRef) -> Result<Box<ProbeState>, StoreError> {
         self.touched.push(probe);
         match self.probes.remove(&probe) {
             Some(state) => Ok(state),
-            None => ProbeState::load(&self.db, probe),
+            None => ProbeState::load(&self.db, probe).map(Box::new),
         }
     }
 
-    pub(super) fn put(&mut self, probe: ProbeRef, state: ProbeState) {
+    pub(super) fn put(&mut self, probe: ProbeRef, state: Box<ProbeState>) {
         self.probes.insert(probe, state);
     }
 
