@@ -29,11 +29,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// A decoded batch waits for the writer at most in this many rows: a 64 KiB payload can decode to a megabyte.
 const DECODED_ROWS: usize = 64_000;
 /// A transaction is not held open for messages that do not come.
-const GAP: Duration = Duration::from_millis(2);
+const GAP: Duration = Duration::from_millis(5);
 /// Messages that change hands at once: below this, waking a thread costs more than its work.
 const CHUNK: usize = 128;
 /// How long a thread that found little waits for more to gather.
-const LINGER: Duration = Duration::from_millis(1);
+const LINGER: Duration = Duration::from_millis(2);
 /// How soon re-timing goes on when nothing arrives.
 const IDLE: Duration = Duration::from_millis(200);
 

@@ -42,7 +42,7 @@ const HOLD: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the polling thread lets messages gather while they come thick. A broker writes them one by one, and to
 /// wake a reader for each costs both sides more than the message.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(3);
 /// Orders are rare.
 const ORDERS: usize = 16;
 
