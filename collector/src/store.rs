@@ -10,6 +10,7 @@ mod lock;
 mod migrate;
 mod open;
 
+mod areas;
 mod registry;
 
 mod observation;
@@ -30,6 +31,7 @@ mod read_observations;
 
 pub mod bare;
 
+pub use areas::{AreaRow, PlaceRow};
 pub use batch::{Applied, Refusal};
 pub use error::StoreError;
 pub use intern::InternLimits;
@@ -37,9 +39,9 @@ pub use ledger::Kind as LedgerKind;
 pub use letters::{LetterFate, LetterLimits, NewLetter, Reason};
 pub use observation::{Anchor, Explained, Fact, Observation};
 pub use open::{Store, StoreOptions};
-pub use read::{EpochAccount, Facts, ProbeRow, Reader, Readers};
+pub use read::{EpochAccount, Facts, HamletName, ProbeRow, Reader, Readers};
 pub use read_letters::{Letter, LetterQuery};
 pub use read_observations::{ObservationQuery, ObservationRow};
-pub use registry::{NewProbe, Registered, Registrar, Registry, RegistryError};
+pub use registry::{Move, NewProbe, Registered, Registrar, Registry, RegistryError, Standing};
 pub use timing::AtState;
 pub use writer::{Committed, ProbeRef, Writer};

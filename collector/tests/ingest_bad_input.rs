@@ -4,7 +4,7 @@ mod ingest_world;
 
 use ingest_world::{NOW, SITE, World, batch, boot, clock, json, probe, record, sample, site, tcp, told};
 use phusong_collector::ingest::{Fate, Replay};
-use phusong_collector::store::{InternLimits, LetterLimits, NewProbe, StoreOptions};
+use phusong_collector::store::{InternLimits, LetterLimits, Move, NewProbe, StoreOptions};
 use phusong_protocol::{AckResult, Epoch, Outcome, Reading, Sample, Scan, ScanEntry, Target, encode_batch, limits};
 use std::sync::Arc;
 
@@ -158,7 +158,8 @@ fn a_topic_of_another_site_is_a_dead_letter_until_the_registry_is_right() {
     assert_eq!((world.reasons(), world.rows().len()), (vec!["wrong_site".to_string()], 0));
     assert_eq!((world.count(Fate::WrongSite), world.probe_row(PROBE).missing), (3, 0));
 
-    world.registrar().relocate(&probe(PROBE), Some(&site("elsewhere")), None, None, NOW).expect("a known probe");
+    let to = Move { site: Some(site("elsewhere")), ..Move::default() };
+    world.registrar().relocate(&probe(PROBE), &to, NOW).expect("a known probe");
     let (reader, id) = (world.reader(), world.letters()[0].id);
     let replay = world.engine.replay(&reader, id, NOW).expect("the store is healthy");
     assert_eq!(replay, Replay::Accepted { stored: 3, duplicate: 0 });

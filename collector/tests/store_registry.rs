@@ -3,15 +3,19 @@
 mod ingest_world;
 
 use ingest_world::{Dir, NOW, SITE, World, batch, probe, site, tcp};
-use phusong_collector::store::{NewProbe, ObservationQuery, Readers, Registrar, Store, StoreError, StoreOptions};
+use phusong_collector::store::{Move, NewProbe, ObservationQuery, Readers, Registrar, Store, StoreError, StoreOptions};
 use phusong_coverage::Place;
 use phusong_protocol::{Epoch, ReadingKind};
 
 fn new(name: &str) -> NewProbe {
     let place = Place::new(22.281, 106.454).expect("it lies in Vietnam");
     NewProbe {
-        probe: probe(name), site: site(SITE), label: Some("Nà Chèn, nhà văn hoá".into()), place: Some(place)
+        probe: probe(name), site: site(SITE), label: Some("Nà Chèn, nhà văn hoá".into()), place: Some(place.into())
     }
+}
+
+fn to_site(name: &str) -> Move {
+    Move { site: Some(site(name)), ..Move::default() }
 }
 
 #[test]
@@ -25,15 +29,16 @@ fn a_probe_is_added_moved_and_retired_and_each_mistake_is_named() {
 
     let error = registrar.add(&new("na-chen-1"), NOW).expect_err("ids are unique").to_string();
     assert!(error.contains("na-chen-1 is registered already, at site thanh-dinh"), "{error}");
-    let error = registrar.relocate(&probe("nobody"), Some(&site("a")), None, None, NOW).expect_err("unknown");
+    let error = registrar.relocate(&probe("nobody"), &to_site("a"), NOW).expect_err("unknown");
     assert!(error.to_string().contains("nobody is not registered"), "{error}");
-    let error = registrar.relocate(&probe("na-chen-1"), None, None, None, NOW).expect_err("no change");
+    let error = registrar.relocate(&probe("na-chen-1"), &Move::default(), NOW).expect_err("no change");
     assert!(error.to_string().contains("give a site, a place or a label"), "{error}");
     let long = NewProbe { label: Some("x".repeat(129)), ..new("other") };
     assert!(registrar.add(&long, NOW).expect_err("too long").to_string().contains("129 bytes"));
 
     let place = Place::new(22.3, 106.5).expect("it lies in Vietnam");
-    registrar.relocate(&probe("na-chen-1"), Some(&site("khau-vai")), Some(place), None, NOW + 1).expect("a move");
+    let to = Move { at: Some(place), ..to_site("khau-vai") };
+    registrar.relocate(&probe("na-chen-1"), &to, NOW + 1).expect("a move");
     let row = world.probe_row("na-chen-1");
     assert_eq!((row.site.as_str(), row.place), ("khau-vai", Some(place)));
 
@@ -106,6 +111,6 @@ fn observations_are_tailed_in_the_order_of_commits_and_listed_in_the_order_of_ev
     assert!(ask(ObservationQuery { kind: Some(ReadingKind::Dns.code()), ..all }).is_empty());
     assert_eq!(reader.newest_id().expect("readable"), 3);
     let facts = reader.facts().expect("readable");
-    assert_eq!(facts.schema, 1);
+    assert_eq!(facts.schema, 2);
     assert!(facts.bytes > 0 && facts.free_bytes > 0);
 }

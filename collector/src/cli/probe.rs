@@ -7,7 +7,7 @@ use super::output::{print, table};
 use super::when;
 use crate::config::Config;
 use crate::password;
-use crate::store::{NewProbe, ProbeRow, Readers, Registrar, Store, StoreError, StoreOptions};
+use crate::store::{self, NewProbe, ProbeRow, Readers, Registrar, Store, StoreError, StoreOptions};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use phusong_coverage::Place;
@@ -105,7 +105,7 @@ pub fn run(config: &Config, command: Command) -> anyhow::Result<()> {
                 probe: add.name.clone(),
                 site: add.site.clone(),
                 label: add.label.clone(),
-                place: add.place.place()?,
+                place: add.place.place()?.map(Into::into),
             };
             registrar(&config.data_dir)?.add(&new, now)?;
             give_password(&add.name, Some(&add.site), &add.to)
@@ -122,8 +122,13 @@ pub fn run(config: &Config, command: Command) -> anyhow::Result<()> {
         }
         Command::List { json } => list(&Readers::of(&config.data_dir).connect()?.probes()?, json),
         Command::Move(to) => {
-            let place = to.place.place()?;
-            registrar(&config.data_dir)?.relocate(&to.name, to.site.as_ref(), place, to.label.as_deref(), now)?;
+            let change = store::Move {
+                site: to.site.clone(),
+                label: to.label.clone(),
+                at: to.place.place()?,
+                ..store::Move::default()
+            };
+            registrar(&config.data_dir)?.relocate(&to.name, &change, now)?;
             let also = if to.site.is_some() { "; give the new site to its agent too, its topic holds it" } else { "" };
             print(&format!("probe {} is moved{also}", to.name))
         }

@@ -13,7 +13,10 @@ const BACKUPS: usize = 3;
 
 /// Every version of the schema, oldest first. One is added, none is ever changed.
 pub fn known() -> Vec<(&'static str, &'static str)> {
-    vec![("V1__observations", include_str!("migrations/V1__observations.sql"))]
+    vec![
+        ("V1__observations", include_str!("migrations/V1__observations.sql")),
+        ("V2__areas", include_str!("migrations/V2__areas.sql")),
+    ]
 }
 
 /// The version that this collector writes.

@@ -36,9 +36,19 @@ pub struct ProbeRow {
     pub missing: u64,
     /// Since when two devices are suspected behind this identity.
     pub clone_suspected_ms: Option<i64>,
+    /// Where it stands, or stood last.
     pub place: Option<Place>,
+    pub hamlet: Option<HamletName>,
+    pub supply: Option<String>,
     pub dead_letters: u64,
     pub dead_letter_bytes: u64,
+}
+
+/// A hamlet, as people call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HamletName {
+    pub code: String,
+    pub name: String,
 }
 
 /// What became of the ids of one epoch.
@@ -90,14 +100,17 @@ impl Reader {
                       FROM epoch e WHERE e.probe_ref = p.id AND e.epoch <> 0),
                    w.lat, w.lon,
                    (SELECT count(*) FROM dead_letter d WHERE d.probe_ref = p.id AND d.replayed_ms IS NULL),
-                   (SELECT coalesce(sum(d.bytes), 0) FROM dead_letter d WHERE d.probe_ref = p.id)
+                   (SELECT coalesce(sum(d.bytes), 0) FROM dead_letter d WHERE d.probe_ref = p.id),
+                   a.code, a.name, w.supply
               FROM probe p JOIN site s ON s.id = p.site_ref
-              LEFT JOIN probe_place w ON w.probe_ref = p.id
-                    AND w.from_ms = (SELECT max(from_ms) FROM probe_place WHERE probe_ref = p.id)
+              LEFT JOIN place w ON w.probe_ref = p.id
+                    AND w.from_ms = (SELECT max(from_ms) FROM place WHERE probe_ref = p.id)
+              LEFT JOIN area a ON a.id = w.area_ref
              ORDER BY p.name";
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             let at: (Option<f64>, Option<f64>) = (row.get(8)?, row.get(9)?);
+            let hamlet: (Option<String>, Option<String>) = (row.get(12)?, row.get(13)?);
             Ok(ProbeRow {
                 probe: row.get(0)?,
                 site: row.get(1)?,
@@ -108,6 +121,8 @@ impl Reader {
                 clone_suspected_ms: row.get(6)?,
                 missing: unsigned(row.get(7)?),
                 place: at.0.zip(at.1).and_then(|(lat, lon)| Place::new(lat, lon).ok()),
+                hamlet: hamlet.0.zip(hamlet.1).map(|(code, name)| HamletName { code, name }),
+                supply: row.get(14)?,
                 dead_letters: unsigned(row.get(10)?),
                 dead_letter_bytes: unsigned(row.get(11)?),
             })

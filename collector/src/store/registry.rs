@@ -1,8 +1,10 @@
-//! The registry: which probes may send, of which site, standing where since when.
+//! The registry: which probes may send, of which site, standing where from when to when.
 //!
 //! [`Registry`] is what ingest asks; [`Registrar`] changes it, from any process, also beside a running collector
-//! (which reads it anew after any other process has written). Refuses to know passwords: those are the broker's.
+//! (which reads it anew after any other process has written). Refuses to know passwords: those are the broker's; and
+//! how a hamlet is found: that is `areas`'.
 
+use super::areas;
 use super::error::StoreError;
 use super::open;
 use super::writer::ProbeRef;
@@ -14,6 +16,8 @@ use std::path::Path;
 
 /// Bytes of a label.
 const LABEL_BYTES: usize = 128;
+/// Bytes of the name of a power supply.
+const SUPPLY_BYTES: usize = 64;
 
 /// One registered probe, as ingest sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +38,35 @@ pub struct NewProbe {
     pub site: SiteId,
     pub label: Option<String>,
     /// Where a fixed probe stands; a mobile one has none.
-    pub place: Option<Place>,
+    pub place: Option<Standing>,
+}
+
+/// Where a fixed probe stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    pub at: Place,
+    /// The code of its hamlet, if a person said so; else it is found by position.
+    pub hamlet: Option<String>,
+    /// Which power supply it hangs on, if known.
+    pub supply: Option<String>,
+}
+
+/// What changes with a probe; what is `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Move {
+    pub site: Option<SiteId>,
+    pub label: Option<String>,
+    /// With a position the probe stands elsewhere from now on: the old place ends, a new one begins.
+    pub at: Option<Place>,
+    /// Of the new place, or without a position of the one where it stands.
+    pub hamlet: Option<String>,
+    pub supply: Option<String>,
+}
+
+impl From<Place> for Standing {
+    fn from(at: Place) -> Self {
+        Standing { at, hamlet: None, supply: None }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +79,18 @@ pub enum RegistryError {
     Retired { probe: ProbeId },
     #[error("the label has {bytes} bytes; at most {LABEL_BYTES} are allowed")]
     Label { bytes: usize },
+    #[error("the name of the power supply has {bytes} bytes; at most {SUPPLY_BYTES} are allowed")]
+    Supply { bytes: usize },
     #[error("nothing to change: give a site, a place or a label")]
     Nothing,
+    #[error("probe {probe} stands nowhere: give its position with --lat and --lon")]
+    Nowhere { probe: ProbeId },
+    #[error("probe {probe} stands where it does since {from_ms} ms, which is later than now: set this machine's clock")]
+    Backwards { probe: ProbeId, from_ms: i64 },
+    #[error("there is no area {code}; `areas list` shows those that are")]
+    NoArea { code: String },
+    #[error("area {code} was no hamlet at that time: {why}")]
+    NoHamlet { code: String, why: &'static str },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -110,36 +152,42 @@ impl Registrar {
             params![new.probe.as_str(), site, now_ms, new.label],
         )?;
         let probe = change.last_insert_rowid();
-        if let Some(place) = new.place {
-            put_place(&change, probe, place, new.label.as_deref(), now_ms)?;
+        if let Some(place) = &new.place {
+            open_place(&change, probe, place, new.label.as_deref(), now_ms)?;
         }
         Ok(change.commit()?)
     }
 
     /// Moves a probe to another site, another place, or both. What it sent before stays where it was measured.
-    pub fn relocate(
-        &mut self,
-        probe: &ProbeId,
-        site: Option<&SiteId>,
-        place: Option<Place>,
-        label: Option<&str>,
-        now_ms: i64,
-    ) -> Result<(), RegistryError> {
-        check_label(label)?;
-        if site.is_none() && place.is_none() && label.is_none() {
+    pub fn relocate(&mut self, probe: &ProbeId, to: &Move, now_ms: i64) -> Result<(), RegistryError> {
+        check_label(to.label.as_deref())?;
+        if *to == Move::default() {
             return Err(RegistryError::Nothing);
         }
         let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known = active(&change, probe)?;
-        if let Some(site) = site {
+        if let Some(site) = &to.site {
             let site = site_ref(&change, site)?;
             change.execute("UPDATE probe SET site_ref = ?2 WHERE id = ?1", params![known.id, site])?;
         }
-        if let Some(label) = label {
+        if let Some(label) = &to.label {
             change.execute("UPDATE probe SET label = ?2 WHERE id = ?1", params![known.id, label])?;
         }
-        if let Some(place) = place {
-            put_place(&change, known.id, place, label, now_ms)?;
+        let open = standing(&change, known.id)?;
+        match (to.at, open) {
+            (Some(_), Some(open)) if now_ms < open.from_ms => {
+                return Err(RegistryError::Backwards { probe: probe.clone(), from_ms: open.from_ms });
+            }
+            (Some(at), open) => {
+                close_place(&change, open, now_ms)?;
+                let standing = Standing { at, hamlet: to.hamlet.clone(), supply: to.supply.clone() };
+                open_place(&change, known.id, &standing, to.label.as_deref(), now_ms)?;
+            }
+            (None, Some(open)) => correct_place(&change, open, to)?,
+            (None, None) if to.hamlet.is_some() || to.supply.is_some() => {
+                return Err(RegistryError::Nowhere { probe: probe.clone() });
+            }
+            (None, None) => {}
         }
         Ok(change.commit()?)
     }
@@ -149,6 +197,10 @@ impl Registrar {
         let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known = active(&change, probe)?;
         change.execute("UPDATE probe SET retired_ms = ?2 WHERE id = ?1", params![known.id, now_ms])?;
+        if let Some(open) = standing(&change, known.id)? {
+            let end = "UPDATE place SET to_ms = ?2 WHERE id = ?1";
+            change.execute(end, params![open.id, now_ms.max(open.from_ms)])?;
+        }
         Ok(change.commit()?)
     }
 
@@ -186,18 +238,80 @@ fn site_ref(db: &Connection, site: &SiteId) -> Result<i64, StoreError> {
     Ok(db.query_row("SELECT id FROM site WHERE name = ?1", [site.as_str()], |row| row.get(0))?)
 }
 
-fn put_place(db: &Connection, probe: i64, place: Place, label: Option<&str>, now_ms: i64) -> Result<(), StoreError> {
+/// The place where a probe stands now.
+#[derive(Clone, Copy)]
+struct Open {
+    id: i64,
+    from_ms: i64,
+}
+
+fn standing(db: &Connection, probe: i64) -> Result<Option<Open>, StoreError> {
+    let sql = "SELECT id, from_ms FROM place WHERE probe_ref = ?1 AND to_ms IS NULL";
+    Ok(db.query_row(sql, [probe], |row| Ok(Open { id: row.get(0)?, from_ms: row.get(1)? })).optional()?)
+}
+
+/// A place that began this very millisecond never was.
+fn close_place(db: &Connection, open: Option<Open>, now_ms: i64) -> Result<(), StoreError> {
+    match open {
+        Some(open) if open.from_ms == now_ms => db.execute("DELETE FROM place WHERE id = ?1", [open.id])?,
+        Some(open) => db.execute("UPDATE place SET to_ms = ?2 WHERE id = ?1", params![open.id, now_ms])?,
+        None => 0,
+    };
+    Ok(())
+}
+
+fn open_place(
+    db: &Connection,
+    probe: i64,
+    standing: &Standing,
+    label: Option<&str>,
+    now_ms: i64,
+) -> Result<(), RegistryError> {
+    check_supply(standing.supply.as_deref())?;
+    let area = match &standing.hamlet {
+        Some(code) => Some(areas::hamlet(db, code, now_ms)?),
+        None => areas::hamlet_at(db, standing.at, now_ms)?,
+    };
     db.execute(
-        "INSERT INTO probe_place (probe_ref, from_ms, lat, lon, label) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (probe_ref, from_ms) DO UPDATE SET lat = excluded.lat, lon = excluded.lon, label = excluded.label",
-        params![probe, now_ms, place.lat(), place.lon(), label],
+        "INSERT INTO place (probe_ref, from_ms, lat, lon, label, area_ref, area_fixed, supply)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            probe,
+            now_ms,
+            standing.at.lat(),
+            standing.at.lon(),
+            label,
+            area,
+            standing.hamlet.is_some(),
+            standing.supply
+        ],
     )?;
+    Ok(())
+}
+
+/// What is said of a place without moving the probe holds from the place's beginning.
+fn correct_place(db: &Connection, open: Open, to: &Move) -> Result<(), RegistryError> {
+    if let Some(code) = &to.hamlet {
+        let area = areas::hamlet(db, code, open.from_ms)?;
+        db.execute("UPDATE place SET area_ref = ?2, area_fixed = 1 WHERE id = ?1", params![open.id, area])?;
+    }
+    if let Some(supply) = &to.supply {
+        check_supply(Some(supply))?;
+        db.execute("UPDATE place SET supply = ?2 WHERE id = ?1", params![open.id, supply])?;
+    }
     Ok(())
 }
 
 fn check_label(label: Option<&str>) -> Result<(), RegistryError> {
     match label {
         Some(label) if label.len() > LABEL_BYTES => Err(RegistryError::Label { bytes: label.len() }),
+        _ => Ok(()),
+    }
+}
+
+fn check_supply(supply: Option<&str>) -> Result<(), RegistryError> {
+    match supply {
+        Some(supply) if supply.len() > SUPPLY_BYTES => Err(RegistryError::Supply { bytes: supply.len() }),
         _ => Ok(()),
     }
 }
