@@ -16,7 +16,7 @@ use crate::record::{self, Recorder, Stamper, append};
 use crate::sampler::{Order, Sampler};
 use crate::spool::Urgency;
 use crate::spooler::SpoolHandle;
-use crate::start::{StartError, Started, reference, with_setup};
+use crate::start::{self, StartError, Started, reference, with_setup};
 use crate::status::{self, Facts};
 use crate::trial::{Trial, Verdict};
 use crate::watchers;
@@ -74,7 +74,7 @@ pub async fn run(file: PathBuf, config: Config) -> Result<(), StartError> {
     config.brokers().map_err(StartError::Broker)?;
     let notifier = Notifier::from_env();
     let trial = Trial::load(&config.data_dir);
-    let in_force = with_remote(&config, trial.good());
+    let in_force = start::in_force(&config, trial.good());
     let started = Started::begin(config).await?;
     let applied = watch::Sender::new(trial.applied());
     let publishing = started.publishing(applied.subscribe())?;
@@ -91,18 +91,6 @@ pub async fn run(file: PathBuf, config: Config) -> Result<(), StartError> {
         tracing::error!("the end took longer than {END_WITHIN:?}; the next start will find what was not written");
     }
     Ok(())
-}
-
-/// The file's configuration under the remote one; a remote one that no longer fits is left out.
-fn with_remote(config: &Config, remote: Option<&str>) -> Config {
-    match remote.map(|toml| config.with_remote(toml)) {
-        None => config.clone(),
-        Some(Ok(config)) => config,
-        Some(Err(problems)) => {
-            tracing::warn!(%problems, "the kept remote configuration no longer fits; the file is used alone");
-            config.clone()
-        }
-    }
 }
 
 impl Signals {
@@ -222,7 +210,7 @@ impl Agent {
             self.setup.send_replace(reference(&self.config));
             self.say_setup().await;
         }
-        let in_force = with_remote(&self.config, self.trial.in_force());
+        let in_force = start::in_force(&self.config, self.trial.in_force());
         self.put_in_force(&in_force).await;
         tracing::info!(targets = in_force.targets.len(), "the configuration was reloaded");
     }
@@ -263,7 +251,7 @@ impl Agent {
             Verdict::Proved => tracing::info!("the remote configuration proved itself"),
             Verdict::Return(toml) => {
                 tracing::warn!("no acknowledgement since the remote configuration; the last good one returns");
-                let in_force = with_remote(&self.config, toml.as_deref());
+                let in_force = start::in_force(&self.config, toml.as_deref());
                 self.put_in_force(&in_force).await;
             }
         }

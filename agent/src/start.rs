@@ -5,10 +5,12 @@
 
 use crate::config::{Config, PlaceConfig};
 use crate::device::boot;
+use crate::plan::Plan;
 use crate::publish::{Applied, Publishing};
 use crate::record::Stamper;
 use crate::spool::{OpenError, Opened, Refused, Start, Urgency};
 use crate::spooler::{self, SpoolHandle};
+use crate::trial::Trial;
 use crate::watchers::ClockKeeper;
 use phusong_protocol::{BootReading, Epoch, Place, PlaceSource, Reading, Sample, SetupRef};
 use std::path::PathBuf;
@@ -70,10 +72,18 @@ impl Started {
             clean: self.opened.clean,
             same_boot: self.opened.same_boot,
             version: VERSION.into(),
+            period_ms: self.shortest_period_ms(),
         };
         let mut sample = with_setup(self.stamper.reading(Reading::Boot(reading)), &self.config);
         sample.place = self.config.place.as_ref().map(|place| Arc::new(wire_place(place)));
         sample
+    }
+
+    /// Of the targets in force at this start: the file's, or those that came from afar.
+    fn shortest_period_ms(&self) -> Option<u32> {
+        let trial = Trial::load(&self.config.data_dir);
+        let shortest = Plan::of(&in_force(&self.config, trial.good())).periods_ms().into_iter().min()?;
+        Some(u32::try_from(shortest).unwrap_or(u32::MAX))
     }
 
     /// What the publisher is told.
@@ -89,6 +99,18 @@ impl Started {
             clock: self.keeper.wall(),
             applied,
         })
+    }
+}
+
+/// The file's configuration under the remote one; a remote one that no longer fits is left out.
+pub fn in_force(config: &Config, remote: Option<&str>) -> Config {
+    match remote.map(|toml| config.with_remote(toml)) {
+        None => config.clone(),
+        Some(Ok(config)) => config,
+        Some(Err(problems)) => {
+            tracing::warn!(%problems, "the kept remote configuration no longer fits; the file is used alone");
+            config.clone()
+        }
     }
 }
 

@@ -160,7 +160,7 @@ async fn rounds_become_summaries_that_name_them_and_failures_stand_beside() {
 
     let (epoch, first) = &samples[0];
     let Outcome::Reading(Reading::Boot(boot)) = &first.outcome else { panic!("the first sample is {first:?}") };
-    assert_eq!((boot.prev, boot.start, boot.clean), (None, 1, true));
+    assert_eq!((boot.prev, boot.start, boot.clean, boot.period_ms), (None, 1, true, Some(100)));
     assert!(first.setup.as_ref().is_some_and(|setup| setup.full.is_some()), "the whole set-up comes first");
     assert!(samples.iter().skip(1).all(|(e, s)| e == epoch && s.setup.as_ref().is_some_and(|r| r.full.is_none())));
 

@@ -48,6 +48,10 @@ pub struct DnsReading {
     pub rcode: u16,
     #[n(2)]
     pub answers: u16,
+    /// The server had more to say than fits (TC).
+    #[n(3)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
 }
 
 /// One HTTP request, its phases apart.
@@ -58,6 +62,7 @@ pub struct DnsReading {
 pub struct HttpReading {
     #[n(0)]
     pub status: u16,
+    /// Everything, from the name to the end of the body.
     #[n(1)]
     pub total_us: u32,
     #[n(2)]
@@ -69,9 +74,11 @@ pub struct HttpReading {
     #[n(4)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_us: Option<u32>,
+    /// From the request to the first byte of the answer.
     #[n(5)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte_us: Option<u32>,
+    /// Bytes of the body that were read: a probe may stop before its end.
     #[n(6)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes: Option<u64>,
@@ -198,6 +205,10 @@ pub struct BootReading {
     pub same_boot: Option<bool>,
     #[n(4)]
     pub version: String,
+    /// The shortest period among the targets that this start measures: when the next sample is due.
+    #[n(5)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_ms: Option<u32>,
 }
 
 /// The wall clock was set or checked against a time source.

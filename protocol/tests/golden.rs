@@ -60,6 +60,18 @@ fn a_record_of_a_spool_written_by_version_1_is_still_read() {
 }
 
 #[test]
+fn a_boot_says_its_shortest_period_in_both_forms_and_one_without_it_still_reads() {
+    for period_ms in [None, Some(60_000)] {
+        let (version, same_boot) = ("0.1.0".into(), None);
+        let boot = BootReading { prev: None, start: 7, clean: true, same_boot, version, period_ms };
+        let sample = [Sample { outcome: Outcome::Reading(Reading::Boot(boot)), ..samples().swap_remove(0) }];
+        for bytes in [encode_batch(&probe(), EPOCH, &sample), encode_json(&probe(), EPOCH, &sample)] {
+            assert_eq!(decode(&bytes).expect("decodes").samples, sample);
+        }
+    }
+}
+
+#[test]
 fn a_script_s_record_gets_the_id_it_always_got() {
     let bytes = golden("script.json", || {
         br#"{"v":1,"samples":[{"wall_ms":1795000000000,"clock":{"synced":true},"target":{"name":"gateway","host":"192.0.2.1","tags":["gateway"]},"reading":{"kind":"latency","sent":3,"rtt_us":[1200,1100,1300]}}]}"#.to_vec()

@@ -216,7 +216,8 @@ pub fn clock(seq: u64, boot: u8, mono_ms: u64, true_unix_ms: i64, err_ms: u32) -
 
 pub fn boot(seq: u64, boot: u8, mono_ms: u64, prev: Option<(Epoch, u64)>) -> Sample {
     let prev = prev.map(|(epoch, last_seq)| Previous { epoch, last_seq });
-    let reading = BootReading { prev, start: 1, clean: true, same_boot: None, version: "0.1.0".into() };
+    let version = "0.1.0".into();
+    let reading = BootReading { prev, start: 1, clean: true, same_boot: None, version, period_ms: None };
     sample(seq, boot, mono_ms, Reading::Boot(reading))
 }
 

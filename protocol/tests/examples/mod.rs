@@ -152,10 +152,13 @@ pub fn readings() -> Vec<Reading> {
         ..HealthReading::default()
     };
     let prev = Some(Previous { epoch: Epoch(0xfedc_ba98_7654_3210), last_seq: 41 });
+    // The golden files were written before there was `period_ms`.
+    let (version, period_ms) = ("0.1.0".into(), None);
+    let boot = BootReading { prev, start: 7, clean: false, same_boot: Some(false), version, period_ms };
     vec![
         Reading::Latency(latency()),
         Reading::Tcp(TcpReading { connect_us: 42_000 }),
-        Reading::Dns(DnsReading { query_us: 23_000, rcode: 0, answers: 2 }),
+        Reading::Dns(DnsReading { query_us: 23_000, rcode: 0, answers: 2, truncated: None }),
         Reading::Http(http),
         Reading::Throughput(throughput),
         Reading::LoadedLatency(LoadedLatencyReading { idle_rtt_us: 40_000, loaded: latency() }),
@@ -166,7 +169,7 @@ pub fn readings() -> Vec<Reading> {
         Reading::Position(position),
         Reading::Power(PowerReading { mains: Some(false), undervoltage: Some(true), battery_ratio: Some(0.5) }),
         Reading::Link(LinkReading { interface: "wwan0".into(), up: true, has_address: true }),
-        Reading::Boot(BootReading { prev, start: 7, clean: false, same_boot: Some(false), version: "0.1.0".into() }),
+        Reading::Boot(boot),
         Reading::Clock(ClockReading { true_unix_ms: 1_795_000_000_123, err_ms: 12, source: "kernel".into() }),
         Reading::Health(health),
         Reading::Summary(summary()),

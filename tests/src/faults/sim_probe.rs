@@ -68,6 +68,7 @@ impl SimProbe {
             clean: opened.clean,
             same_boot: opened.same_boot,
             version: "simulated".into(),
+            period_ms: None,
         };
         self.append(now_ms, None, Outcome::Reading(Reading::Boot(boot)), Urgency::Urgent);
         self.fold_orphans(now_ms);

@@ -77,7 +77,8 @@ impl Source {
 
     /// The first sample of an epoch.
     pub fn boot(&mut self, prev: Option<Previous>) -> Sample {
-        let reading = BootReading { prev, start: 1, clean: true, same_boot: Some(false), version: "0.1.0".into() };
+        let (version, same_boot) = ("0.1.0".into(), Some(false));
+        let reading = BootReading { prev, start: 1, clean: true, same_boot, version, period_ms: None };
         self.sample(Outcome::Reading(Reading::Boot(reading)))
     }
 
