@@ -25,6 +25,8 @@ pub mod sabotage;
 pub mod spool;
 pub mod spooler;
 
+pub mod tls;
+
 pub mod mqtt;
 pub mod publish;
 

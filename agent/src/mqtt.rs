@@ -8,9 +8,8 @@ mod config;
 mod error;
 
 mod session;
-mod tls;
 mod wire;
 
 pub use config::{Address, BrokerConfig, Protocol};
-pub use error::{CertificateFault, MqttError};
+pub use error::MqttError;
 pub use session::{Connect, Session, SessionEvent};

@@ -1,33 +1,15 @@
 //! Why there is no connection, as a closed set: each kind tells a person where to look.
 
+use crate::tls::{CertificateFault, TlsError, certificate_fault};
 use std::io;
-
-/// Which check of the broker's certificate failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateFault {
-    #[error("has expired (or the clock of this device is wrong)")]
-    Expired,
-    #[error("is not valid yet (or the clock of this device is wrong)")]
-    NotYetValid,
-    #[error("was issued by an authority that is not trusted here; set broker.ca_file")]
-    UnknownIssuer,
-    #[error("is for another name than the one in broker.url")]
-    WrongName,
-    #[error("was revoked")]
-    Revoked,
-    #[error("is not made for servers")]
-    WrongPurpose,
-    #[error("is damaged or signed in a way that is not accepted")]
-    Invalid,
-}
 
 /// Why a session could not be opened, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum MqttError {
     #[error("{0}")]
     Config(String),
-    #[error("broker.ca_file {path}: {why}")]
-    CaFile { path: String, why: String },
+    #[error("broker: {0}")]
+    TlsSetup(#[from] TlsError),
     #[error("the name {host} does not resolve")]
     Dns { host: String },
     #[error("{address} refuses connections: is the broker running, is the port right?")]
@@ -77,19 +59,10 @@ pub(super) fn from_io(error: &io::Error, host: &str, address: &str) -> MqttError
 }
 
 pub(super) fn from_tls(error: &rustls::Error) -> MqttError {
-    use rustls::CertificateError as C;
-    let rustls::Error::InvalidCertificate(fault) = error else {
-        return MqttError::Tls(error.to_string());
-    };
-    MqttError::Certificate(match fault {
-        C::Expired | C::ExpiredContext { .. } => CertificateFault::Expired,
-        C::NotValidYet | C::NotValidYetContext { .. } => CertificateFault::NotYetValid,
-        C::UnknownIssuer => CertificateFault::UnknownIssuer,
-        C::NotValidForName | C::NotValidForNameContext { .. } => CertificateFault::WrongName,
-        C::Revoked => CertificateFault::Revoked,
-        C::InvalidPurpose | C::InvalidPurposeContext { .. } => CertificateFault::WrongPurpose,
-        _ => CertificateFault::Invalid,
-    })
+    match certificate_fault(error) {
+        Some(fault) => MqttError::Certificate(fault),
+        None => MqttError::Tls(error.to_string()),
+    }
 }
 
 fn from_rumqttc_tls(error: &rumqttc::TlsError, host: &str, address: &str) -> MqttError {

@@ -2,7 +2,8 @@
 
 use super::error::{from_v5, from_v311};
 use super::session::Connect;
-use super::{MqttError, Protocol, tls};
+use super::{MqttError, Protocol};
+use crate::tls;
 use phusong_protocol::limits;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, LastWill, Packet, PubAckReason, SubscribeReasonCode};
 use rumqttc::{QoS, SubscribeFilter, SubscribeReasonCode as SubscribeReasonCodeV311, Transport, v5};
