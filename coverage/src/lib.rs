@@ -1,4 +1,4 @@
-//! The domain of Phủ Sóng: what the numbers mean, so far units and places.
+//! The domain of Phủ Sóng: what the numbers mean. The files below stand in the order of the data.
 //!
 //! In: plain values. Out: plain values. Refuses to know: clocks (time is an argument), files, sockets, async, serde,
 //! the wire. `clippy.toml` beside this crate enforces it.
@@ -7,7 +7,26 @@
 #![warn(clippy::iter_over_hash_type)]
 
 mod place;
+mod policy;
 mod units;
 
+pub mod observation;
+pub mod rtt;
+pub mod signal;
+pub mod window;
+
+pub mod grade;
+
+pub mod blind;
+pub mod gap;
+pub mod remote;
+
+pub mod cause;
+pub mod interruption;
+
+pub mod case;
+pub mod hamlet;
+
 pub use place::{Place, PlaceError, PlaceId};
+pub use policy::{Policies, Policy};
 pub use units::{BitsPerSecond, Bytes, Db, Dbm, Micros, Millis};

@@ -1,0 +1,110 @@
+//! The thresholds of every judgement, in one versioned value.
+//!
+//! In: configuration. Out: plain numbers with their sources. Refuses to know: files. [J] is our judgement; the numbers
+//! of `Policy::default` are product defaults and no law.
+
+use crate::units::Micros;
+
+/// What decides. Every stored result names the version it was judged by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    pub version: u32,
+    /// Windows that begin before it are judged by the version before this one.
+    pub effective_from_ms: i64,
+    /// Share of the observed time above which a window without signal is Dead [J].
+    pub dead_share: f64,
+    /// A success needs no company; a failure needs so many targets and attempts [J].
+    pub fail_targets: usize,
+    pub fail_attempts: u32,
+    /// Missed when the lower Wilson bound (95 %) lies above it. Product default: 5 %.
+    pub loss_target: f64,
+    pub loss_echoes_min: u32,
+    /// Product default: p95 <= 150 ms.
+    pub rtt_target: Micros,
+    pub rtt_values_min: u32,
+    /// How many windows a weak grade may look back for enough values [J].
+    pub look_back: i64,
+    /// So many of the last `of` known windows open and close a gap [J].
+    pub open_dead: usize,
+    pub close_alive: usize,
+    pub of: usize,
+    /// Longer runs of Unknown end a gap, and what was counted for opening one [J].
+    pub unknown_run: i64,
+    /// Consecutive silent windows that make a blind [J].
+    pub blind_windows: i64,
+    /// Consecutive windows in which one target alone is silent [J].
+    pub remote_windows: usize,
+    /// Two devices that stop so close together stopped for one reason [J].
+    pub together_ms: i64,
+    /// A last known window older than this says nothing about now [J].
+    pub stale_ms: i64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            version: 1,
+            effective_from_ms: i64::MIN,
+            dead_share: 0.6,
+            fail_targets: 2,
+            fail_attempts: 3,
+            loss_target: 0.05,
+            loss_echoes_min: 50,
+            rtt_target: Micros::new(150_000),
+            rtt_values_min: 20,
+            look_back: 12,
+            open_dead: 3,
+            close_alive: 3,
+            of: 5,
+            unknown_run: 6,
+            blind_windows: 3,
+            remote_windows: 3,
+            together_ms: 120_000,
+            stale_ms: 15 * 60_000,
+        }
+    }
+}
+
+/// The policies of an installation, each from its day on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policies(Vec<Policy>);
+
+impl Policies {
+    /// The oldest holds for everything before its own day, too.
+    pub fn new(mut policies: Vec<Policy>) -> Self {
+        if policies.is_empty() {
+            policies.push(Policy::default());
+        }
+        policies.sort_by_key(|policy| (policy.effective_from_ms, policy.version));
+        Policies(policies)
+    }
+
+    pub fn at(&self, ms: i64) -> &Policy {
+        let after = self.0.partition_point(|policy| policy.effective_from_ms <= ms);
+        &self.0[after.saturating_sub(1)]
+    }
+
+    pub fn newest(&self) -> &Policy {
+        &self.0[self.0.len() - 1]
+    }
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Policies::new(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_window_is_judged_by_the_policy_of_its_day() {
+        let second = Policy { version: 2, effective_from_ms: 1_000, ..Policy::default() };
+        let policies = Policies::new(vec![second, Policy::default()]);
+        let version = |ms| policies.at(ms).version;
+        assert_eq!([version(i64::MIN), version(999), version(1_000), version(9_999)], [1, 1, 2, 2]);
+        assert_eq!(policies.newest().version, 2);
+    }
+}
