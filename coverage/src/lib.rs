@@ -24,6 +24,8 @@ pub mod remote;
 pub mod cause;
 pub mod interruption;
 
+pub mod recompute;
+
 pub mod case;
 pub mod hamlet;
 

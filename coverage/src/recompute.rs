@@ -1,0 +1,296 @@
+//! One place again, around the windows that were touched: the same answer as folding everything from the beginning.
+//!
+//! In: the windows of a range, all of them, and which were touched. Out: grades, and the interruptions of a span that
+//! begins and ends where nothing is pending; or the wish for a wider range. Refuses to know: the store, what was derived
+//! before. Pure: neither the order of arrival nor the steps in which things came can be seen in the result.
+
+use crate::blind::{self, Presence};
+use crate::cause::{self, Cause, CauseKind, Confidence, Proof};
+use crate::gap::GapFold;
+use crate::grade::{Grade, Graded, Reason, judge};
+use crate::interruption::{Interruption, Kind, Subject, key, windows_s};
+use crate::observation::{Fact, FactKind, NetworkId};
+use crate::place::PlaceId;
+use crate::policy::{Policies, Policy};
+use crate::remote;
+use crate::window::{Window, WindowNo};
+use std::collections::BTreeMap;
+
+/// What is known of a place between two windows.
+#[derive(Debug, Clone, Copy)]
+pub struct Range<'a> {
+    pub place: PlaceId,
+    /// From this window on, up to but without `to`, everything is in `windows`.
+    pub from: i64,
+    pub to: i64,
+    /// Nothing was ever observed before `from`, or after `to`.
+    pub from_start: bool,
+    pub to_end: bool,
+    pub windows: &'a BTreeMap<NetworkId, Vec<Window>>,
+    /// Ascending; from an hour before the range to two minutes after it, and before it the last word about each link.
+    pub facts: &'a [Fact],
+    /// Ascending: when probes of the same hamlet on another supply fell silent.
+    pub stopped: &'a [i64],
+    /// Whether the place is due in each window, until when, and whether that is its end.
+    pub due: Option<Due>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    pub until_ms: i64,
+    pub ended: bool,
+}
+
+/// What came of it. Interruptions whose first window lies in `gaps` (of a network) or `blinds` replace those stored.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    pub graded: BTreeMap<NetworkId, Vec<Graded>>,
+    pub gaps: BTreeMap<NetworkId, (i64, i64)>,
+    pub blinds: (i64, i64),
+    pub interruptions: Vec<Interruption>,
+}
+
+/// The range is too narrow: it must begin earlier, or end later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wider {
+    pub before: bool,
+    pub after: bool,
+}
+
+/// `touched`: first and last window that changed. `as_of_ms`: now.
+pub fn recompute(range: &Range<'_>, touched: (i64, i64), as_of_ms: i64, policies: &Policies) -> Result<Outcome, Wider> {
+    let mut outcome = Outcome::default();
+    let mut wider = Wider { before: false, after: false };
+    for (network, windows) in range.windows {
+        match network_span(range, windows, touched, policies) {
+            Ok((from, to, graded)) => {
+                outcome.gaps.insert(*network, (from, to));
+                gaps(range, *network, windows, &graded, (from, to), as_of_ms, policies, &mut outcome.interruptions);
+                let changed = |one: &Graded| one.no >= touched.0 && one.no <= touched.1 + policies.newest().look_back;
+                outcome.graded.insert(*network, graded.into_iter().filter(changed).collect());
+            }
+            Err(more) => wider = Wider { before: wider.before || more.before, after: wider.after || more.after },
+        }
+    }
+    match blinds(range, touched, as_of_ms, policies, &mut outcome.interruptions) {
+        Ok(span) => outcome.blinds = span,
+        Err(more) => wider = Wider { before: wider.before || more.before, after: wider.after || more.after },
+    }
+    if wider.before || wider.after {
+        return Err(wider);
+    }
+    outcome.interruptions.sort_by_key(|one| (one.first, one.subject));
+    Ok(outcome)
+}
+
+/// Where the fold of a network begins and ends, and the grades of its windows from there on.
+fn network_span(
+    range: &Range<'_>,
+    windows: &[Window],
+    touched: (i64, i64),
+    policies: &Policies,
+) -> Result<(i64, i64, Vec<Graded>), Wider> {
+    let policy = policies.newest();
+    // Judging looks back; what lies closer to a cut edge is not judged.
+    let judged_from = if range.from_start { range.from } else { range.from + policy.look_back };
+    let begin = windows.partition_point(|window| window.no < judged_from);
+    let graded: Vec<Graded> =
+        (begin..windows.len()).map(|at| judge(windows, at, policies.at(windows[at].number().start_ms()))).collect();
+    let scan = Scan { windows: &windows[begin..], graded: &graded, from: judged_from, from_start: range.from_start };
+    let from = (judged_from..=touched.0).rev().find(|no| scan.settled(*no, judged_from, policy));
+    let same_from = touched.1 + policy.look_back + 1;
+    let to = match (same_from..=range.to).find(|no| scan.settled(*no, same_from, policy)) {
+        Some(to) => Some(to),
+        None if range.to_end => Some(i64::MAX),
+        None => None,
+    };
+    match (from, to) {
+        (Some(from), Some(to)) => Ok((from, to, graded)),
+        (from, to) => Err(Wider { before: from.is_none(), after: to.is_none() }),
+    }
+}
+
+struct Scan<'a> {
+    windows: &'a [Window],
+    graded: &'a [Graded],
+    from: i64,
+    from_start: bool,
+}
+
+impl Scan<'_> {
+    /// Whether nothing is pending before window `no`, judged by windows from `since` on alone.
+    fn settled(&self, no: i64, since: i64, policy: &Policy) -> bool {
+        let end = self.graded.partition_point(|one| one.no < no);
+        self.calm(no, end, since, policy) && self.targets_answer(no, end, since, policy)
+    }
+
+    fn begins(&self, since: i64) -> bool {
+        self.from_start && since <= self.from
+    }
+
+    /// The last known windows were all alive, or there was a long silence.
+    fn calm(&self, no: i64, end: usize, since: i64, policy: &Policy) -> bool {
+        let (mut later, mut alive) = (no, 0);
+        for one in self.graded[..end].iter().rev() {
+            if later - one.no - 1 > policy.unknown_run && later - policy.unknown_run - 1 >= since {
+                return true;
+            }
+            if one.no < since {
+                return false;
+            }
+            if !one.is_known() {
+                continue;
+            }
+            if one.grade == Grade::Dead {
+                return false;
+            }
+            later = one.no;
+            alive += 1;
+            if alive >= policy.of {
+                return true;
+            }
+        }
+        later - policy.unknown_run - 1 >= since || self.begins(since)
+    }
+
+    /// No target is silent on its own just before `no`.
+    fn targets_answer(&self, no: i64, end: usize, since: i64, policy: &Policy) -> bool {
+        let oldest = no - policy.unknown_run - 1;
+        let mut heard: BTreeMap<_, bool> = BTreeMap::new();
+        for window in self.windows[..end].iter().rev().take_while(|window| window.no >= oldest) {
+            let others = window.answered() > 0;
+            for tally in &window.targets {
+                if tally.answered > 0 || others {
+                    heard.entry(tally.target).or_insert(tally.answered > 0);
+                }
+            }
+        }
+        (oldest >= since || self.begins(since)) && heard.values().all(|answers| *answers)
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call; a struct for it would only rename the arguments")]
+fn gaps(
+    range: &Range<'_>,
+    network: NetworkId,
+    windows: &[Window],
+    graded: &[Graded],
+    (from, to): (i64, i64),
+    as_of_ms: i64,
+    policies: &Policies,
+    found: &mut Vec<Interruption>,
+) {
+    let now = WindowNo::of(as_of_ms).0;
+    let begin = windows.partition_point(|window| window.no < from);
+    let end = windows.partition_point(|window| window.no < to);
+    let inside = &windows[begin..end.max(begin)];
+    let skip = graded.partition_point(|one| one.no < from);
+    let mut fold = GapFold::new(policies.at(WindowNo(from).start_ms()), None);
+    for (window, one) in inside.iter().zip(&graded[skip..]) {
+        fold.set_policy(policies.at(window.number().start_ms()));
+        fold.add(window, one.grade, one.reason == Reason::NoSignal);
+    }
+    let until = now.min(to);
+    for gap in fold.finish(WindowNo(until)) {
+        let subject = Subject { kind: Kind::Gap, place: range.place, network: Some(network), target: None };
+        let first = WindowNo(gap.first);
+        let link_up = link_before(range.facts, network, first.start_ms());
+        found.push(Interruption {
+            key: key(&subject, first),
+            subject,
+            first,
+            from_ms: first.start_ms(),
+            to_ms: gap.end.map(|end| WindowNo(end).start_ms()),
+            end_unobserved: gap.end_unobserved,
+            observed_dead_s: windows_s(gap.tally.dead),
+            cause: cause::of_gap(gap.tally, link_up, &gap.evidence),
+            evidence: gap.evidence,
+        });
+    }
+    for run in remote::runs(inside, &[], until, policies.newest()) {
+        let target = Some(run.target);
+        let subject = Subject { kind: Kind::Remote, place: range.place, network: Some(network), target };
+        let first = WindowNo(run.first);
+        found.push(Interruption {
+            key: key(&subject, first),
+            subject,
+            first,
+            from_ms: first.start_ms(),
+            to_ms: run.end.map(|end| WindowNo(end).start_ms()),
+            end_unobserved: run.end_unobserved,
+            observed_dead_s: windows_s(run.windows),
+            cause: Cause::new(CauseKind::Remote, Confidence::Likely, Proof::OthersAnswered, Vec::new()),
+            evidence: run.evidence,
+        });
+    }
+}
+
+/// The last word about a link before a moment.
+fn link_before(facts: &[Fact], network: NetworkId, ms: i64) -> Option<bool> {
+    let before = facts.iter().rev().filter(|fact| fact.at_ms <= ms);
+    before
+        .filter_map(|fact| match fact.what {
+            FactKind::Link { network: of, up } if of.is_none() || of == Some(network) => Some(up),
+            _ => None,
+        })
+        .next()
+}
+
+fn blinds(
+    range: &Range<'_>,
+    touched: (i64, i64),
+    as_of_ms: i64,
+    policies: &Policies,
+    found: &mut Vec<Interruption>,
+) -> Result<(i64, i64), Wider> {
+    let Some(due) = range.due else { return Ok((i64::MIN, i64::MAX)) };
+    let presence = presence(range.windows);
+    let breaks = |one: &Presence| one.able.is_some() || one.undated;
+    let before = presence.iter().rposition(|one| one.no < touched.0 && breaks(one));
+    let after = presence.iter().position(|one| one.no > touched.1 && breaks(one));
+    let wider = Wider { before: before.is_none() && !range.from_start, after: after.is_none() && !range.to_end };
+    if wider.before || wider.after {
+        return Err(wider);
+    }
+    let slice = &presence[before.unwrap_or(0)..after.map_or(presence.len(), |at| at + 1)];
+    let span = (
+        before.map_or(i64::MIN, |at| presence[at].no + 1),
+        // The silence that follows the window after belongs to another step.
+        after.map_or(i64::MAX, |at| presence[at].no + 1),
+    );
+    let policy = policies.at(WindowNo(touched.0).start_ms());
+    let until_ms = match after {
+        Some(at) => WindowNo(presence[at].no).end_ms(),
+        None => due.until_ms.min(as_of_ms),
+    };
+    let ended = due.ended && due.until_ms <= as_of_ms;
+    for silence in blind::silences(slice, until_ms, ended, policy) {
+        // What the probe did elsewhere afterwards is not this place's.
+        let subject = Subject { kind: Kind::Blind, place: range.place, network: None, target: None };
+        let first = WindowNo(silence.first);
+        let near = |at: &i64| (at - silence.from_ms).abs() <= policy.together_ms;
+        let together = range.stopped.iter().any(near);
+        found.push(Interruption {
+            key: key(&subject, first),
+            subject,
+            first,
+            from_ms: silence.from_ms,
+            to_ms: silence.to_ms,
+            end_unobserved: false,
+            observed_dead_s: 0,
+            cause: cause::of_silence(&silence, range.facts, together, policy),
+            evidence: Vec::new(),
+        });
+    }
+    Ok(span)
+}
+
+/// All networks of a place as one.
+fn presence(windows: &BTreeMap<NetworkId, Vec<Window>>) -> Vec<Presence> {
+    let mut all: BTreeMap<i64, Presence> = BTreeMap::new();
+    for window in windows.values().flatten() {
+        let merged = all.get(&window.no).map_or(Presence::of(window), |known| known.merge(window));
+        all.insert(window.no, merged);
+    }
+    all.into_values().collect()
+}
