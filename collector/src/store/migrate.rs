@@ -16,6 +16,7 @@ pub fn known() -> Vec<(&'static str, &'static str)> {
     vec![
         ("V1__observations", include_str!("migrations/V1__observations.sql")),
         ("V2__areas", include_str!("migrations/V2__areas.sql")),
+        ("V3__retimed", include_str!("migrations/V3__retimed.sql")),
     ]
 }
 
