@@ -6,6 +6,7 @@
 //! The end: probes stop, open summaries are closed, the spool is flushed, the broker hears "offline", the spool notes a
 //! clean end.
 
+use crate::attempt::Means;
 use crate::config::{Config, Problems};
 use crate::device::clock;
 use crate::health;
@@ -118,7 +119,8 @@ fn wire(
     let summary_ms = watch::Sender::new(in_force.schedule.summary_ms);
     let health_ms = watch::Sender::new(in_force.schedule.health_ms);
     let stop = watch::Sender::new(false);
-    let sampler = Sampler::new(Plan::of(in_force), stamper.clone());
+    let means = Means { wall: Some(keeper.wall()), ..Means::default() };
+    let sampler = Sampler::new(Plan::of(in_force), stamper.clone(), Arc::new(means));
     let recorder = Recorder::new(spool.clone(), epoch, summary_ms.subscribe());
     let uplinks = in_force.uplinks.iter().map(|uplink| Arc::new(wire_uplink(uplink))).collect();
     let facts = Facts {

@@ -85,6 +85,19 @@ pub enum Language {
 pub enum TargetKind {
     Icmp,
     Tcp,
+    Dns,
+    Http,
+}
+
+/// What a `dns` target asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Record {
+    A,
+    Aaaa,
+    Ns,
+    Soa,
+    Txt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -105,21 +118,42 @@ pub enum Family {
 pub struct TargetConfig {
     pub name: String,
     pub kind: TargetKind,
-    /// A name, an address, or the words `gateway` and `resolver`, which stand for what the system uses now.
+    /// A name, an address, or the words `gateway` and `resolver`, which stand for what the system uses now. Of an
+    /// `http` target the URL.
     pub host: String,
+    /// Of `dns`: absent for 53.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// `dns` only, absent: [`QUERY`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// `dns` only, absent: [`RECORD`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// `http` only; any other answer is somebody else's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_status: Option<u16>,
+    /// `http` only: a text that the body holds, or it is somebody else's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_body: Option<String>,
+    /// `http` only, the most that is read of the body. Absent: [`BODY_BYTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<u32>,
+    /// `https://` only: PEM file of the authorities to trust instead of the built-in public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
-    /// Absent: [`PERIOD_FIXED_MS`], or [`PERIOD_CELLULAR_MS`] on a cellular uplink.
+    /// Absent: what [`default_period_ms`] says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_ms: Option<u64>,
     #[serde(default = "default_count")]
     pub count: u16,
     #[serde(default = "default_interval_ms")]
     pub interval_ms: u64,
-    #[serde(default = "default_timeout_ms")]
-    pub timeout_ms: u64,
+    /// Absent: [`TIMEOUT_MS`], or [`TIMEOUT_HTTP_MS`] of an `http` target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
     #[serde(default)]
     pub family: Family,
 }
@@ -215,6 +249,27 @@ pub const PERIOD_FIXED_MS: u64 = 60_000;
 /// Period on cellular uplinks: the monthly budget of `docs/wire.md` is counted with it.
 pub const PERIOD_CELLULAR_MS: u64 = 300_000;
 
+/// Period of `http` targets on cellular uplinks: a handshake with certificates weighs as much as an hour of echoes.
+pub const PERIOD_HTTP_CELLULAR_MS: u64 = 3_600_000;
+/// For one echo, handshake or query.
+pub const TIMEOUT_MS: u64 = 3_000;
+/// For name, connection, TLS, question and answer together.
+pub const TIMEOUT_HTTP_MS: u64 = 10_000;
+/// The servers of the root: every resolver holds them, so the time is that of the way and not of a recursion.
+pub const QUERY: &str = ".";
+pub const RECORD: Record = Record::Ns;
+/// Enough for a first page, and for a text to be found in it.
+pub const BODY_BYTES: u32 = 64 * 1024;
+
+/// The period of a target that has none of its own.
+pub fn default_period_ms(kind: TargetKind, uplink: UplinkKind) -> u64 {
+    match (kind, uplink) {
+        (_, UplinkKind::Fixed) => PERIOD_FIXED_MS,
+        (TargetKind::Http, UplinkKind::Cellular) => PERIOD_HTTP_CELLULAR_MS,
+        (_, UplinkKind::Cellular) => PERIOD_CELLULAR_MS,
+    }
+}
+
 fn default_data_dir() -> PathBuf {
     PathBuf::from("/var/lib/phusong-agent")
 }
@@ -225,10 +280,6 @@ fn default_count() -> u16 {
 
 fn default_interval_ms() -> u64 {
     200
-}
-
-fn default_timeout_ms() -> u64 {
-    3_000
 }
 
 impl Default for ScheduleConfig {
@@ -265,11 +316,17 @@ fn target(name: &str, kind: TargetKind, host: &str, port: Option<u16>, tags: &[T
         kind,
         host: host.into(),
         port,
+        query: None,
+        record: None,
+        expect_status: None,
+        expect_body: None,
+        body_bytes: None,
+        ca_file: None,
         tags: tags.to_vec(),
         period_ms: None,
         count: default_count(),
         interval_ms: default_interval_ms(),
-        timeout_ms: default_timeout_ms(),
+        timeout_ms: None,
         family: Family::Auto,
     }
 }
@@ -291,6 +348,13 @@ pub fn targets_without_file() -> Vec<TargetConfig> {
 }
 
 // ---- Reading ----
+
+impl TargetConfig {
+    pub fn timeout_ms(&self) -> u64 {
+        let default_ms = if self.kind == TargetKind::Http { TIMEOUT_HTTP_MS } else { TIMEOUT_MS };
+        self.timeout_ms.unwrap_or(default_ms)
+    }
+}
 
 impl fmt::Debug for BrokerTable {
     /// Without the password: this ends up in logs.

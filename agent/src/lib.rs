@@ -13,6 +13,7 @@ pub mod plan;
 pub mod probe;
 pub mod schedule;
 
+pub mod attempt;
 pub mod sampler;
 pub mod summary;
 

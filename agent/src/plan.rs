@@ -2,9 +2,7 @@
 //!
 //! In: a checked configuration. Out: a [`Plan`]. Refuses to know: time, sockets. Limits: 64 targets on 8 uplinks.
 
-use crate::config::{
-    Config, PERIOD_CELLULAR_MS, PERIOD_FIXED_MS, ScheduleConfig, TargetConfig, TargetKind, UplinkConfig, UplinkKind,
-};
+use crate::config::{Config, ScheduleConfig, TargetConfig, TargetKind, UplinkConfig, UplinkKind, default_period_ms};
 use crate::probe::icmp::IcmpProbe;
 use crate::probe::resolve;
 use phusong_protocol::{Attempt, Target, Uplink};
@@ -48,11 +46,8 @@ impl Plan {
 
 fn lanes(targets: &[TargetConfig], uplinks: &[UplinkConfig]) -> Vec<Arc<Lane>> {
     let lane = |target: &TargetConfig, uplink: Option<&UplinkConfig>| {
-        let default_ms = match uplink.map(|u| u.kind) {
-            Some(UplinkKind::Cellular) => PERIOD_CELLULAR_MS,
-            Some(UplinkKind::Fixed) | None => PERIOD_FIXED_MS,
-        };
-        let period_ms = target.period_ms.unwrap_or(default_ms);
+        let uplink_kind = uplink.map_or(UplinkKind::Fixed, |uplink| uplink.kind);
+        let period_ms = target.period_ms.unwrap_or_else(|| default_period_ms(target.kind, uplink_kind));
         Arc::new(Lane { target: target.clone(), uplink: uplink.map(|u| Arc::new(wire_uplink(u))), period_ms })
     };
     if uplinks.is_empty() {
@@ -81,6 +76,8 @@ impl Lane {
         match self.target.kind {
             TargetKind::Icmp => Attempt::Latency,
             TargetKind::Tcp => Attempt::Tcp,
+            TargetKind::Dns => Attempt::Dns,
+            TargetKind::Http => Attempt::Http,
         }
     }
 
@@ -93,14 +90,14 @@ impl Lane {
     }
 
     pub fn timeout(&self) -> Duration {
-        Duration::from_millis(self.target.timeout_ms)
+        Duration::from_millis(self.target.timeout_ms())
     }
 
     /// The longest that an attempt can take; one that takes longer is cut off and counts as timed out.
     pub fn longest(&self) -> Duration {
         let measuring = match self.target.kind {
             TargetKind::Icmp => IcmpProbe::longest(self.target.count, self.interval(), self.timeout()),
-            TargetKind::Tcp => self.timeout(),
+            TargetKind::Tcp | TargetKind::Dns | TargetKind::Http => self.timeout(),
         };
         resolve::TIMEOUT + measuring + Duration::from_secs(1)
     }

@@ -3,6 +3,8 @@
 //! In: what a probe was built with. Out: a reading, or why there is none. Refuses to know: periods, retries, the spool.
 //! Limits: each probe names the longest time that it can take, and the sampler holds it to that.
 
+pub mod dns;
+pub mod http;
 pub mod icmp;
 pub mod resolve;
 pub mod tcp;
@@ -40,10 +42,24 @@ impl ProbeError {
         ProbeError::new(kind_of(error), error.to_string())
     }
 
+    /// The same with the part of the attempt that it ended in.
+    pub fn in_phase(mut self, phase: &str) -> Self {
+        self.detail = Some(match self.detail {
+            Some(detail) => format!("{phase}: {detail}"),
+            None => phase.to_owned(),
+        });
+        self
+    }
+
     pub fn into_failure(self, of: Attempt) -> Failure {
-        let elapsed_us = self.elapsed.map(|e| u32::try_from(e.as_micros()).unwrap_or(u32::MAX));
+        let elapsed_us = self.elapsed.map(micros);
         Failure { of, kind: self.kind, detail: self.detail.map(bounded), sent: self.sent, elapsed_us }
     }
+}
+
+/// A duration as the wire has it; more than an hour is the longest it can say.
+pub fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// The first bytes of a text that the wire takes, cut between characters.
@@ -67,6 +83,7 @@ pub fn kind_of(error: &io::Error) -> FailureKind {
         None => match error.kind() {
             io::ErrorKind::TimedOut => FailureKind::Timeout,
             io::ErrorKind::InvalidData => FailureKind::Malformed,
+            io::ErrorKind::UnexpectedEof => FailureKind::Reset,
             _ => FailureKind::Unreachable,
         },
     }

@@ -12,6 +12,7 @@ use phusong_protocol::{
 };
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -81,7 +82,7 @@ async fn start(config: &Config) -> Running {
     let (orders, inbox) = mpsc::channel(8);
     let (rounds, spooled) = mpsc::channel(QUEUE);
     let summary_ms = watch::Sender::new(config.schedule.summary_ms);
-    let sampler = Sampler::new(Plan::of(config), started.stamper.clone());
+    let sampler = Sampler::new(Plan::of(config), started.stamper.clone(), Arc::default());
     let recorder = Recorder::new(started.spool.clone(), started.epoch, summary_ms.subscribe());
     let (sampler, recorder) = (tokio::spawn(sampler.run(inbox, rounds)), tokio::spawn(recorder.run(spooled)));
     Running { started, sampler, recorder, orders, _summary_ms: summary_ms }

@@ -4,11 +4,10 @@
 //! spool, brokers. Limits: as many rounds at once as the schedule allows; 1 when nothing answered.
 
 use super::{Speaker, on_one_thread};
+use crate::attempt::{Attempted, Means, attempt};
 use crate::config::Config;
 use crate::plan::{Lane, Plan};
-use crate::probe::icmp::EchoSockets;
-use crate::sampler::{Attempted, attempt};
-use crate::text::{Round, millis};
+use crate::text::{Round, bytes, millis};
 use phusong_protocol::{Outcome, Reading};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -35,16 +34,16 @@ pub(super) fn command(said: &Speaker, json: bool) -> ExitCode {
 
 /// One attempt of every lane, in the order of the plan.
 pub(super) async fn round(plan: &Plan) -> Vec<(Arc<Lane>, Attempted)> {
-    let sockets = Arc::new(EchoSockets::default());
+    let means = Arc::new(Means::default());
     let mut lanes = plan.lanes.iter().enumerate();
     let mut running = JoinSet::new();
     let mut results = Vec::with_capacity(plan.lanes.len());
     loop {
         while running.len() < plan.schedule.concurrency {
             let Some((index, lane)) = lanes.next() else { break };
-            let (lane, sockets) = (lane.clone(), sockets.clone());
+            let (lane, means) = (lane.clone(), means.clone());
             running.spawn(async move {
-                let attempted = attempt(&lane, &sockets, None).await;
+                let attempted = attempt(&lane, &means, None).await;
                 (index, lane, attempted)
             });
         }
@@ -71,7 +70,21 @@ pub(super) fn told(attempted: &Attempted) -> Round {
             Round::Echoes { received: sorted.len(), sent: r.sent, min, median, max }
         }
         Some(Outcome::Reading(Reading::Tcp(r))) => Round::Connected { time: millis(r.connect_us) },
-        // The two probe kinds give no other reading.
+        Some(Outcome::Reading(Reading::Dns(r))) => {
+            let truncated = r.truncated == Some(true);
+            Round::Answered { time: millis(r.query_us), rcode: r.rcode, answers: r.answers, truncated }
+        }
+        Some(Outcome::Reading(Reading::Http(r))) => {
+            let phase = |us: Option<u32>| us.map_or_else(|| "-".to_owned(), millis);
+            let phases = [r.dns_us, r.connect_us, r.tls_us, r.first_byte_us].map(phase);
+            Round::Fetched {
+                status: r.status,
+                time: millis(r.total_us),
+                phases,
+                bytes: bytes(r.body_bytes.unwrap_or(0)),
+            }
+        }
+        // The probe kinds give no other reading.
         Some(Outcome::Reading(_)) => Round::Nothing,
     }
 }

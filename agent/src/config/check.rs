@@ -5,8 +5,9 @@
 
 use super::locate::{Source, Step, shown};
 use super::problem::{Problem, Problems, Rule};
-use super::{Config, PERIOD_CELLULAR_MS, PERIOD_FIXED_MS, ScheduleConfig, TargetConfig, TargetKind, UplinkKind};
+use super::{BODY_BYTES, Config, ScheduleConfig, TargetConfig, TargetKind, UplinkKind, default_period_ms};
 use crate::mqtt::BrokerConfig;
+use crate::probe::{dns, http};
 use phusong_protocol::limits;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -25,6 +26,10 @@ pub const COUNT: RangeInclusive<u16> = 1..=limits::ECHOES as u16;
 pub const INTERVAL_MS: RangeInclusive<u64> = 10..=10_000;
 /// A satellite hop takes 600 ms; nobody waits for more than half a minute.
 pub const TIMEOUT_MS: RangeInclusive<u64> = 50..=30_000;
+/// What a status code can be (RFC 9110, 15).
+pub const STATUS: RangeInclusive<u16> = 100..=599;
+/// A megabyte is a bandwidth test, not a page.
+pub const PAGE_BYTES: RangeInclusive<u32> = 1_024..=1_048_576;
 /// The unit of reporting; the collector's windows are 5 minutes.
 pub const SUMMARY_MS: RangeInclusive<u64> = 1_000..=3_600_000;
 pub const HEALTH_MS: RangeInclusive<u64> = 1_000..=3_600_000;
@@ -126,10 +131,11 @@ fn targets(config: &Config, found: &mut Found<'_>) {
     }
     // The shortest period that a target without one gets on any of the links.
     let all_cellular = !config.uplinks.is_empty() && config.uplinks.iter().all(|u| u.kind == UplinkKind::Cellular);
-    let default_period_ms = if all_cellular { PERIOD_CELLULAR_MS } else { PERIOD_FIXED_MS };
+    let quickest = if all_cellular { UplinkKind::Cellular } else { UplinkKind::Fixed };
     for (i, target) in config.targets.iter().enumerate() {
         let at = |key| [Step::Key("target"), Step::Item(i), Step::Key(key)];
-        one_target(target, default_period_ms, &at, found);
+        one_target(target, default_period_ms(target.kind, quickest), &at, found);
+        keys_of_its_kind(target, &at, found);
         if let Some(first) = config.targets[..i].iter().position(|t| t.name == target.name) {
             let line = found.source.line_of(&[Step::Key("target"), Step::Item(first), Step::Key("name")]);
             found.add(&at("name"), Rule::DuplicateOf { line });
@@ -148,11 +154,6 @@ fn one_target<'a>(
         found.add(&at("name"), Rule::Name);
     }
     found.text(&at("host"), Some(&target.host));
-    match (target.kind, target.port) {
-        (TargetKind::Tcp, None | Some(0)) => found.add(&at("port"), Rule::PortMissing),
-        (TargetKind::Icmp, Some(_)) => found.add(&at("port"), Rule::PortUnused),
-        _ => {}
-    }
     if target.tags.len() > limits::TAGS {
         found.add(&at("tags"), Rule::TooMany { max: limits::TAGS });
     }
@@ -160,10 +161,47 @@ fn one_target<'a>(
     found.within(&at("period_ms"), &period_ms, PERIOD_MS);
     found.within(&at("count"), &target.count, COUNT);
     found.within(&at("interval_ms"), &target.interval_ms, INTERVAL_MS);
-    found.within(&at("timeout_ms"), &target.timeout_ms, TIMEOUT_MS);
+    found.within(&at("timeout_ms"), &target.timeout_ms(), TIMEOUT_MS);
     let round_ms = u64::from(target.count).saturating_mul(target.interval_ms);
     if target.kind == TargetKind::Icmp && target.count > 1 && round_ms >= period_ms {
         found.add(&at("period_ms"), Rule::RoundTooLong { round_ms, period_ms });
+    }
+}
+
+/// What one kind needs and the others refuse.
+fn keys_of_its_kind<'a>(target: &TargetConfig, at: &dyn Fn(&'a str) -> [Step<'a>; 3], found: &mut Found<'_>) {
+    match (target.kind, target.port) {
+        (TargetKind::Tcp, None | Some(0)) => found.add(&at("port"), Rule::PortMissing),
+        (TargetKind::Dns, Some(0)) => found.within(&at("port"), &0, 1..=u16::MAX),
+        (TargetKind::Icmp, Some(_)) => found.add(&at("port"), Rule::PortUnused),
+        (TargetKind::Http, Some(_)) => found.add(&at("port"), Rule::PortInUrl),
+        _ => {}
+    }
+    let of_dns = [("query", target.query.is_some()), ("record", target.record.is_some())];
+    let of_http = [
+        ("expect_status", target.expect_status.is_some()),
+        ("expect_body", target.expect_body.is_some()),
+        ("body_bytes", target.body_bytes.is_some()),
+        ("ca_file", target.ca_file.is_some()),
+    ];
+    for (kind, word, keys) in [(TargetKind::Dns, "dns", &of_dns[..]), (TargetKind::Http, "http", &of_http[..])] {
+        for (key, _) in keys.iter().filter(|(_, given)| *given && kind != target.kind) {
+            found.add(&at(key), Rule::OnlyOf { kind: word });
+        }
+    }
+    if target.kind == TargetKind::Dns && target.query.as_deref().is_some_and(|query| dns::name(query).is_none()) {
+        found.add(&at("query"), Rule::DomainName);
+    }
+    if target.kind == TargetKind::Http {
+        let url = http::Url::parse(&target.host);
+        match &url {
+            None => found.add(&at("host"), Rule::HttpUrl),
+            Some(url) if !url.tls && target.ca_file.is_some() => found.add(&at("ca_file"), Rule::CaWithoutHttps),
+            Some(_) => {}
+        }
+        found.within(&at("expect_status"), &target.expect_status.unwrap_or(*STATUS.start()), STATUS);
+        found.text(&at("expect_body"), target.expect_body.as_deref());
+        found.within(&at("body_bytes"), &target.body_bytes.unwrap_or(BODY_BYTES), PAGE_BYTES);
     }
 }
 

@@ -28,6 +28,11 @@ pub enum Rule {
     DuplicateOf { line: Option<usize> },
     PortMissing,
     PortUnused,
+    PortInUrl,
+    OnlyOf { kind: &'static str },
+    HttpUrl,
+    DomainName,
+    CaWithoutHttps,
     RoundTooLong { round_ms: u64, period_ms: u64 },
     InterfaceName,
     AbsolutePath,
@@ -74,6 +79,11 @@ impl Rule {
             Rule::DuplicateOf { line: None } => "stands there already; each must be unique".into(),
             Rule::PortMissing => "a tcp target needs a port between 1 and 65535".into(),
             Rule::PortUnused => "an icmp target has no port; remove it or use kind = \"tcp\"".into(),
+            Rule::PortInUrl => "an http target has its port in the URL: host = \"http://name:port/\"".into(),
+            Rule::OnlyOf { kind } => format!("only a target with kind = \"{kind}\" has this; remove it"),
+            Rule::HttpUrl => "must be http://host[:port][/path] or https://host[:port][/path], in ASCII".into(),
+            Rule::DomainName => "must be a domain name in ASCII, as \"example.vn\" or \".\" for the root".into(),
+            Rule::CaWithoutHttps => "only an https:// target checks certificates; remove it or use https://".into(),
             Rule::RoundTooLong { round_ms, period_ms } => {
                 format!("count x interval_ms = {round_ms} ms must be less than the period of {period_ms} ms")
             }
@@ -102,6 +112,11 @@ impl Rule {
             Rule::DuplicateOf { line: None } => "đã có rồi; mỗi mục phải khác nhau".into(),
             Rule::PortMissing => "đích kiểu tcp cần port từ 1 đến 65535".into(),
             Rule::PortUnused => "đích kiểu icmp không có port; bỏ port hoặc dùng kind = \"tcp\"".into(),
+            Rule::PortInUrl => "đích kiểu http ghi cổng trong URL: host = \"http://tên:cổng/\"".into(),
+            Rule::OnlyOf { kind } => format!("chỉ đích có kind = \"{kind}\" mới có khóa này; hãy bỏ đi"),
+            Rule::HttpUrl => "phải có dạng http://máy[:cổng][/đường-dẫn] hoặc https://..., viết bằng ASCII".into(),
+            Rule::DomainName => "phải là tên miền viết bằng ASCII, như \"example.vn\", hoặc \".\" cho gốc".into(),
+            Rule::CaWithoutHttps => "chỉ đích https:// mới kiểm tra chứng thư; bỏ khóa này hoặc dùng https://".into(),
             Rule::RoundTooLong { round_ms, period_ms } => {
                 format!("count x interval_ms = {round_ms} ms phải nhỏ hơn chu kỳ {period_ms} ms")
             }

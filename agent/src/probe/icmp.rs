@@ -6,7 +6,7 @@
 //!
 //! Echoes are sent on their own grid and do not wait for each other, so loss does not stretch a round.
 
-use super::{BoxFuture, Probe, ProbeError, kind_of};
+use super::{BoxFuture, Probe, ProbeError, kind_of, micros};
 use crate::device::net::{self, Hop};
 use phusong_protocol::{FailureKind, LatencyReading, Reading};
 use std::collections::HashMap;
@@ -156,8 +156,7 @@ impl IcmpProbe {
         results: &[(u16, Result<Duration, FailureKind>)],
         elapsed: Duration,
     ) -> Result<Reading, ProbeError> {
-        let micros = |rtt: &Duration| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
-        let rtt_us: Vec<u32> = results.iter().filter_map(|(_, r)| r.as_ref().ok().map(micros)).collect();
+        let rtt_us: Vec<u32> = results.iter().filter_map(|(_, r)| r.as_ref().ok().map(|rtt| micros(*rtt))).collect();
         if rtt_us.is_empty() {
             // What somebody said is worth more than silence.
             let said = results.iter().filter_map(|(_, r)| r.as_ref().err().copied());

@@ -9,7 +9,7 @@ use crate::config::Family;
 use crate::device::net::{self, Gateway, Hop};
 use phusong_protocol::FailureKind;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for the system's resolver.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,6 +31,28 @@ pub fn check_link(interface: &str) -> Result<(), ProbeError> {
         (false, _) => down("carrier"),
         (true, true) => down("address"),
         (true, false) => Ok(()),
+    }
+}
+
+/// Whether the host has to be looked up.
+pub fn is_name(host: &str) -> bool {
+    !matches!(host, "gateway" | "resolver") && host.parse::<IpAddr>().is_err()
+}
+
+/// [`resolve`] with the time it took; a failure carries it, too. What takes longer than `limit` is a timeout.
+pub async fn timed(
+    host: &str,
+    family: Family,
+    interface: Option<&str>,
+    limit: Duration,
+) -> Result<(Resolved, Duration), ProbeError> {
+    let began = Instant::now();
+    let found = tokio::time::timeout(limit, resolve(host, family, interface)).await;
+    let elapsed = began.elapsed();
+    match found {
+        Ok(Ok(found)) => Ok((found, elapsed)),
+        Ok(Err(error)) => Err(ProbeError { elapsed: Some(elapsed), ..error }),
+        Err(_) => Err(ProbeError { elapsed: Some(elapsed), ..ProbeError::new(FailureKind::Timeout, None) }),
     }
 }
 

@@ -4,7 +4,7 @@
 //! refusal proves that the way works. Refuses to know: what runs on the port; nothing is sent. Limits: one socket, the
 //! timeout it was built with.
 
-use super::{BoxFuture, Probe, ProbeError};
+use super::{BoxFuture, Probe, ProbeError, micros};
 use phusong_protocol::{FailureKind, Reading, TcpReading};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::SocketAddr;
@@ -19,27 +19,25 @@ pub struct TcpProbe {
     pub timeout: Duration,
 }
 
-impl TcpProbe {
-    fn socket(&self) -> std::io::Result<TcpSocket> {
-        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        if let Some(interface) = &self.interface {
-            socket.bind_device(Some(interface.as_bytes()))?;
-        }
-        Ok(TcpSocket::from_std_stream(socket.into()))
+/// A socket for this address that leaves by the interface, where there is one.
+pub(super) fn socket(address: SocketAddr, interface: Option<&str>) -> std::io::Result<TcpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if let Some(interface) = interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
     }
+    Ok(TcpSocket::from_std_stream(socket.into()))
+}
 
+impl TcpProbe {
     async fn connect(&self) -> Result<Reading, ProbeError> {
-        let socket = self.socket().map_err(|e| ProbeError::from_io(&e))?;
+        let socket = socket(self.address, self.interface.as_deref()).map_err(|e| ProbeError::from_io(&e))?;
         let began = Instant::now();
         let result = tokio::time::timeout(self.timeout, socket.connect(self.address)).await;
         let elapsed = began.elapsed();
         let failed = |error: ProbeError| ProbeError { sent: Some(1), elapsed: Some(elapsed), ..error };
         match result {
-            Ok(Ok(_stream)) => {
-                let connect_us = u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX);
-                Ok(Reading::Tcp(TcpReading { connect_us }))
-            }
+            Ok(Ok(_stream)) => Ok(Reading::Tcp(TcpReading { connect_us: micros(elapsed) })),
             Ok(Err(error)) => Err(failed(ProbeError::from_io(&error))),
             Err(_) => Err(failed(ProbeError::new(FailureKind::Timeout, None))),
         }

@@ -13,9 +13,33 @@ pub enum Round {
     HeadResult,
     DefaultRoute,
     Nothing,
-    Echoes { received: usize, sent: u16, min: String, median: String, max: String },
-    Connected { time: String },
-    Failed { kind: FailureKind, detail: Option<String> },
+    Echoes {
+        received: usize,
+        sent: u16,
+        min: String,
+        median: String,
+        max: String,
+    },
+    Connected {
+        time: String,
+    },
+    Answered {
+        time: String,
+        rcode: u16,
+        answers: u16,
+        truncated: bool,
+    },
+    /// Of the phases: name, connection, TLS, first byte.
+    Fetched {
+        status: u16,
+        time: String,
+        phases: [String; 4],
+        bytes: String,
+    },
+    Failed {
+        kind: FailureKind,
+        detail: Option<String>,
+    },
 }
 
 impl Said for Round {
@@ -36,12 +60,41 @@ impl Said for Round {
                 format!("{received}/{sent} echoes, {min} / {median} / {max} (min / median / max)"),
             ),
             Round::Connected { time } => (format!("kết nối được sau {time}"), format!("connected in {time}")),
+            Round::Answered { time, rcode, answers, truncated } => {
+                let code = rcode_name(*rcode);
+                let (cut_vi, cut_en) = if *truncated { (", bị cắt bớt", ", truncated") } else { ("", "") };
+                (
+                    format!("máy chủ tên miền trả lời sau {time}: {code}, {answers} bản ghi{cut_vi}"),
+                    format!("answered in {time}: {code}, {answers} records{cut_en}"),
+                )
+            }
+            Round::Fetched { status, time, phases: [dns, connect, tls, first], bytes } => (
+                format!(
+                    "mã {status}, {bytes} sau {time} (tên miền {dns}, kết nối {connect}, TLS {tls}, byte đầu {first})"
+                ),
+                format!(
+                    "status {status}, {bytes} in {time} (name {dns}, connect {connect}, TLS {tls}, first byte {first})"
+                ),
+            ),
             Round::Failed { kind, detail } => {
                 let (vi, en) = failure(*kind);
                 let detail = detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
                 (format!("{vi}{detail}"), format!("{en}{detail}"))
             }
         }
+    }
+}
+
+/// As RFC 1035 and its followers call the codes that resolvers answer.
+fn rcode_name(rcode: u16) -> String {
+    match rcode {
+        0 => "NOERROR".to_owned(),
+        1 => "FORMERR".to_owned(),
+        2 => "SERVFAIL".to_owned(),
+        3 => "NXDOMAIN".to_owned(),
+        4 => "NOTIMP".to_owned(),
+        5 => "REFUSED".to_owned(),
+        other => format!("RCODE {other}"),
     }
 }
 
