@@ -4,6 +4,7 @@
 //! (2 for a wrong call). Refuses to know: how things are done. Every command but `run` works beside a running
 //! collector and, where it only needs the database, without one.
 
+mod areas;
 mod dead_letters;
 mod describe;
 mod import;
@@ -41,6 +42,9 @@ enum Command {
     /// Registers, lists, moves and retires probes.
     #[command(subcommand)]
     Probe(probe::Command),
+    /// Imports and shows areas: provinces, communes, hamlets.
+    #[command(subcommand)]
+    Areas(areas::Command),
     /// Shows what has been measured.
     #[command(subcommand)]
     Observations(observations::Command),
@@ -87,6 +91,7 @@ fn dispatch(args: Args) -> anyhow::Result<()> {
             collector::run(&args.config, config, level)
         }
         Command::Probe(command) => probe::run(&config()?, command),
+        Command::Areas(command) => areas::run(&config()?, command),
         Command::Observations(command) => observations::run(&config()?, command),
         Command::Import(import) => import::run(&config()?, &import),
         Command::DeadLetters(command) => dead_letters::run(&config()?, command),

@@ -10,6 +10,8 @@ pub mod logging;
 pub mod mqtt;
 
 pub mod ingest;
+
+pub mod areas;
 pub mod store;
 
 pub mod import;

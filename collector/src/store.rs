@@ -31,7 +31,7 @@ mod read_observations;
 
 pub mod bare;
 
-pub use areas::{AreaRow, PlaceRow};
+pub use areas::{AreaRow, ImportError, Imported, PlaceRow};
 pub use batch::{Applied, Refusal};
 pub use error::StoreError;
 pub use intern::InternLimits;

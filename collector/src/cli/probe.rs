@@ -1,4 +1,4 @@
-//! `probe add|password|list|move|retire|trust`: who may send.
+//! `probe add|password|list|move|retire|trust`: who may send, standing where.
 //!
 //! In: names and places. Out: rows of the registry, and the credentials for the broker, shown once. Works beside a
 //! running collector, which reads the registry anew after each change.
@@ -7,7 +7,7 @@ use super::output::{print, table};
 use super::when;
 use crate::config::Config;
 use crate::password;
-use crate::store::{self, NewProbe, ProbeRow, Readers, Registrar, Store, StoreError, StoreOptions};
+use crate::store::{self, NewProbe, ProbeRow, Readers, Registrar, Standing, Store, StoreError, StoreOptions};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use phusong_coverage::Place;
@@ -48,6 +48,12 @@ pub struct Add {
     label: Option<String>,
     #[command(flatten)]
     place: At,
+    /// The code of its hamlet; without it, the hamlet is found by position.
+    #[arg(long, value_name = "CODE", requires = "lat")]
+    hamlet: Option<String>,
+    /// Which power supply it hangs on, as "lo-471": probes on another one tell a local power cut from a failed network.
+    #[arg(long, requires = "lat")]
+    supply: Option<String>,
     #[command(flatten)]
     to: PasswordTo,
 }
@@ -78,6 +84,12 @@ pub struct Move {
     label: Option<String>,
     #[command(flatten)]
     place: At,
+    /// The code of its hamlet; without a position it corrects the place where the probe stands.
+    #[arg(long, value_name = "CODE")]
+    hamlet: Option<String>,
+    /// Which power supply it hangs on; without a position it corrects the place where the probe stands.
+    #[arg(long)]
+    supply: Option<String>,
 }
 
 /// Where a fixed probe stands.
@@ -101,12 +113,8 @@ pub fn run(config: &Config, command: Command) -> anyhow::Result<()> {
     let now = when::now_ms();
     match command {
         Command::Add(add) => {
-            let new = NewProbe {
-                probe: add.name.clone(),
-                site: add.site.clone(),
-                label: add.label.clone(),
-                place: add.place.place()?.map(Into::into),
-            };
+            let place = add.place.place()?.map(|at| Standing { at, hamlet: add.hamlet, supply: add.supply });
+            let new = NewProbe { probe: add.name.clone(), site: add.site.clone(), label: add.label, place };
             registrar(&config.data_dir)?.add(&new, now)?;
             give_password(&add.name, Some(&add.site), &add.to)
         }
@@ -122,15 +130,11 @@ pub fn run(config: &Config, command: Command) -> anyhow::Result<()> {
         }
         Command::List { json } => list(&Readers::of(&config.data_dir).connect()?.probes()?, json),
         Command::Move(to) => {
-            let change = store::Move {
-                site: to.site.clone(),
-                label: to.label.clone(),
-                at: to.place.place()?,
-                ..store::Move::default()
-            };
-            registrar(&config.data_dir)?.relocate(&to.name, &change, now)?;
-            let also = if to.site.is_some() { "; give the new site to its agent too, its topic holds it" } else { "" };
-            print(&format!("probe {} is moved{also}", to.name))
+            let Move { name, site, label, place, hamlet, supply } = to;
+            let also = if site.is_some() { "; give the new site to its agent too, its topic holds it" } else { "" };
+            let change = store::Move { site, label, at: place.place()?, hamlet, supply };
+            registrar(&config.data_dir)?.relocate(&name, &change, now)?;
+            print(&format!("probe {name} is moved{also}"))
         }
         Command::Retire { name } => {
             registrar(&config.data_dir)?.retire(&name, now)?;
@@ -144,7 +148,7 @@ pub fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 }
 
 /// Registering before the first start makes the database.
-fn registrar(dir: &Path) -> anyhow::Result<Registrar> {
+pub fn registrar(dir: &Path) -> anyhow::Result<Registrar> {
     match Registrar::open(dir) {
         Err(StoreError::Missing { .. }) => {}
         other => return Ok(other?),
@@ -203,7 +207,10 @@ fn list(rows: &[ProbeRow], json: bool) -> anyhow::Result<()> {
         return rows.iter().try_for_each(|row| print(&to_json(row).to_string()));
     }
     let cells: Vec<Vec<String>> = rows.iter().map(to_cells).collect();
-    print(&table(&["probe", "site", "label", "place", "last contact (UTC)", "missing", "dead letters", "note"], &cells))
+    print(&table(
+        &["probe", "site", "label", "place", "hamlet", "last contact (UTC)", "missing", "dead letters", "note"],
+        &cells,
+    ))
 }
 
 fn to_cells(row: &ProbeRow) -> Vec<String> {
@@ -217,6 +224,7 @@ fn to_cells(row: &ProbeRow) -> Vec<String> {
         row.site.clone(),
         row.label.clone().unwrap_or_default(),
         row.place.map(|place| place.to_string()).unwrap_or_default(),
+        row.hamlet.as_ref().map(|hamlet| format!("{} {}", hamlet.code, hamlet.name)).unwrap_or_default(),
         row.last_contact_ms.map_or_else(|| "never".into(), when::show),
         row.missing.to_string(),
         row.dead_letters.to_string(),
@@ -231,6 +239,9 @@ fn to_json(row: &ProbeRow) -> serde_json::Value {
         "label": row.label,
         "lat": row.place.map(Place::lat),
         "lon": row.place.map(Place::lon),
+        "hamlet": row.hamlet.as_ref().map(|hamlet| &hamlet.code),
+        "hamlet_name": row.hamlet.as_ref().map(|hamlet| &hamlet.name),
+        "supply": row.supply,
         "created_ms": row.created_ms,
         "retired_ms": row.retired_ms,
         "last_contact_ms": row.last_contact_ms,

@@ -3,23 +3,27 @@
 //! In: checked areas of a file, codes, positions. Out: rows for everybody. Refuses to know how files look and what is
 //! a good one: that is [`crate::areas`].
 
+mod import;
 mod rows;
 
+pub use import::{ImportError, Imported};
 pub use rows::{AreaRow, PlaceRow};
 
 use super::error::StoreError;
 use super::registry::RegistryError;
+use crate::areas::{Forest, Node, Shape, Validity, normal};
 use phusong_coverage::Place;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The row of the hamlet with this code at this time.
 pub(super) fn hamlet(db: &Connection, code: &str, at_ms: i64) -> Result<i64, RegistryError> {
+    let code = normal(code);
     let valid = "coalesce(valid_from_ms <= ?2, 1) AND coalesce(valid_to_ms > ?2, 1)";
-    let known: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM area WHERE code = ?1)", [code], |row| row.get(0))?;
+    let known: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM area WHERE code = ?1)", [&code], |row| row.get(0))?;
     if !known {
-        return Err(RegistryError::NoArea { code: code.to_owned() });
+        return Err(RegistryError::NoArea { code });
     }
-    let refused = |why| RegistryError::NoHamlet { code: code.to_owned(), why };
+    let refused = |why| RegistryError::NoHamlet { code: code.clone(), why };
     let sql = format!("SELECT id FROM area WHERE code = ?1 AND {valid}");
     let found: Option<i64> = db.query_row(&sql, params![code, at_ms], |row| row.get(0)).optional()?;
     let id = found.ok_or_else(|| refused("it was not valid; `areas show` says when it is"))?;
@@ -29,6 +33,30 @@ pub(super) fn hamlet(db: &Connection, code: &str, at_ms: i64) -> Result<i64, Reg
 }
 
 /// The row of the hamlet at this position and time.
-pub(super) fn hamlet_at(_db: &Connection, _at: Place, _at_ms: i64) -> Result<Option<i64>, StoreError> {
-    Ok(None)
+pub(super) fn hamlet_at(db: &Connection, at: Place, at_ms: i64) -> Result<Option<i64>, StoreError> {
+    Ok(Forest::new(nodes(db)?).find(at, at_ms))
+}
+
+/// All areas with their polygons.
+fn nodes(db: &Connection) -> Result<Vec<Node>, StoreError> {
+    let sql = "SELECT id, code, parent_ref, valid_from_ms, valid_to_ms, lat, lon, radius_m, geometry FROM area";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        let geometry: Option<String> = row.get(8)?;
+        let shape = geometry.as_deref().map(Shape::parse).transpose();
+        let (lat, lon): (Option<f64>, Option<f64>) = (row.get(5)?, row.get(6)?);
+        all.push(Node {
+            id,
+            code: row.get(1)?,
+            parent: row.get(2)?,
+            validity: Validity { from_ms: row.get(3)?, to_ms: row.get(4)? },
+            centre: lat.zip(lon).and_then(|(lat, lon)| Place::new(lat, lon).ok()),
+            radius_m: row.get(7)?,
+            shape: shape.map_err(|detail| StoreError::Content { table: "area", row: id, detail })?,
+        });
+    }
+    Ok(all)
 }

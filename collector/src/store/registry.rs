@@ -131,7 +131,7 @@ impl Registry {
 
 /// Changes the registry, each change in a transaction of its own.
 pub struct Registrar {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 impl Registrar {
