@@ -14,6 +14,8 @@ pub mod ingest;
 pub mod areas;
 pub mod store;
 
+pub mod derive;
+
 pub mod import;
 
 pub mod metrics;

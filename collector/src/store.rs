@@ -25,11 +25,14 @@ mod letters;
 mod retime;
 mod writer;
 
+mod retention;
+
 mod read;
 mod read_letters;
 mod read_observations;
 
 pub mod bare;
+pub mod derived;
 
 pub use areas::{AreaRow, ImportError, Imported, PlaceRow};
 pub use batch::{Applied, Refusal};
@@ -43,5 +46,6 @@ pub use read::{EpochAccount, Facts, HamletName, ProbeRow, Reader, Readers};
 pub use read_letters::{Letter, LetterQuery};
 pub use read_observations::{ObservationQuery, ObservationRow};
 pub use registry::{Move, NewProbe, Registered, Registrar, Registry, RegistryError, Standing};
+pub use retention::{Pruned, Pruner, Retention, StepLimits, prune_derived};
 pub use timing::AtState;
 pub use writer::{Committed, ProbeRef, Writer};

@@ -20,6 +20,11 @@ pub struct TargetId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkId(pub i64);
 
+impl NetworkId {
+    /// Samples that left by the default route: they prove that the probe is alive and grade nothing.
+    pub const NONE: NetworkId = NetworkId(0);
+}
+
 /// What a target is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {

@@ -61,7 +61,7 @@ pub struct Wider {
 pub fn recompute(range: &Range<'_>, touched: (i64, i64), as_of_ms: i64, policies: &Policies) -> Result<Outcome, Wider> {
     let mut outcome = Outcome::default();
     let mut wider = Wider { before: false, after: false };
-    for (network, windows) in range.windows {
+    for (network, windows) in range.windows.iter().filter(|(network, _)| **network != NetworkId::NONE) {
         match network_span(range, windows, touched, policies) {
             Ok((from, to, graded)) => {
                 outcome.gaps.insert(*network, (from, to));

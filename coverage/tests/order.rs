@@ -44,7 +44,7 @@ fn day(random: &mut Random, length: i64) -> Observed {
         let mood = random.below(6);
         let until = (no + 1 + random.below(12)).min(length);
         while no < until {
-            for network in 0..2 {
+            for network in 1..3 {
                 if mood != 5 {
                     window(random, &mut all, &mut seq, no, network, mood);
                 }
@@ -112,9 +112,9 @@ struct Shelf {
 impl Shelf {
     fn take(&mut self, known: &Observed, touched: (i64, i64), end: i64, narrow: i64) {
         let undated: BTreeSet<WindowNo> = known.undated.iter().map(|no| WindowNo(*no)).collect();
-        for network in 0..2 {
+        for network in 1..3 {
             let of = known.attempts.iter().filter(|attempt| attempt.network == NetworkId(network));
-            let fresh = windows(of, if network == 0 { &undated } else { const { &BTreeSet::new() } });
+            let fresh = windows(of, if network == 1 { &undated } else { const { &BTreeSet::new() } });
             if !fresh.is_empty() {
                 self.windows.insert(NetworkId(network), fresh);
             }

@@ -66,6 +66,13 @@ impl Sketch {
         None
     }
 
+    /// The middle of each bucket with something in it, in µs, and how often it was seen.
+    pub fn values_us(&self) -> impl Iterator<Item = (f64, u32)> + '_ {
+        let middle = |bucket: i32| 2.0 * GAMMA.powi(bucket) / (GAMMA + 1.0);
+        let filled = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
+        filled.map(move |(i, n)| (middle(self.first.saturating_add(i as i32)), *n))
+    }
+
     fn add_many(&mut self, bucket: i32, n: u32) {
         if self.counts.is_empty() {
             self.first = bucket;

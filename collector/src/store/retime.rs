@@ -173,13 +173,22 @@ fn step(db: &Connection, state: &ProbeState, epoch: i64, seq: i64, limit: usize)
     let timed = read(db, epoch, seq, limit)?;
     let mut update = db.prepare_cached("UPDATE observation SET at_ms = ?2, at_state = ?3 WHERE id = ?1")?;
     let mut moved = 0;
+    let mut stretch: Option<(i64, i64)> = None;
     for row in &timed {
         let anchor = row.boot.and_then(|boot| anchors.get(&boot).copied());
         let (at_ms, at_state) = timing::time_of(&row.stamp, anchor, floor_ms);
         if (at_ms, at_state.code()) != (row.at_ms, row.at_state) {
             update.execute(params![row.id, at_ms, at_state.code()])?;
             moved += 1;
+            let known = stretch.unwrap_or((at_ms, at_ms));
+            stretch = Some((known.0.min(at_ms).min(row.at_ms), known.1.max(at_ms).max(row.at_ms)));
         }
+    }
+    if let Some((first_ms, last_ms)) = stretch {
+        db.prepare_cached(
+            "INSERT INTO retimed (probe_ref, first_ms, last_ms) SELECT probe_ref, ?2, ?3 FROM epoch WHERE id = ?1",
+        )?
+        .execute(params![epoch, first_ms, last_ms])?;
     }
     Ok((Rows { last: timed.last().map(|row| row.seq), count: timed.len() }, moved))
 }

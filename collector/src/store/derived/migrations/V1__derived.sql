@@ -112,10 +112,11 @@ CREATE TABLE last_known (
 
 -- Windows that are to be computed again.
 CREATE TABLE touched (
-    place_ref INTEGER PRIMARY KEY,
+    place_ref INTEGER NOT NULL,
     first_no  INTEGER NOT NULL,
-    last_no   INTEGER NOT NULL
-) STRICT;
+    last_no   INTEGER NOT NULL,
+    PRIMARY KEY (place_ref, first_no)
+) STRICT, WITHOUT ROWID;
 
 -- Each version from its day on; content is JSON.
 CREATE TABLE policy (

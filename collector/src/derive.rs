@@ -1,0 +1,251 @@
+//! From observations to what they mean, place by place: windows, gaps, blinds, causes, cases, changes.
+//!
+//! In: what the ground state holds since the last look. Out: derived rows and `changes`, in one transaction. Refuses to
+//! know: SQL, MQTT, HTTP; the judgement is `phusong_coverage`'s. Works in bounded steps on a file of its own, so that
+//! ingest never waits; a crash between two steps repeats or resumes, it loses nothing.
+//! Limits: [`Options`].
+
+mod place;
+mod running;
+
+pub use running::Running;
+
+use crate::store::StoreError;
+use crate::store::derived::{Ground, PlaceSpan, Shelf, Touch};
+use phusong_coverage::Policies;
+use phusong_coverage::window::WindowNo;
+use phusong_protocol::ReadingKind;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A touched stretch that is longer is done in several steps: seven days.
+const STEP_WINDOWS: i64 = 7 * 288;
+/// Touched stretches closer than this are one.
+const JOIN_WINDOWS: i64 = 12;
+/// A word about the device speaks of silences that begin up to an hour after it.
+const FACT_WINDOWS: i64 = 13;
+
+const ARRIVED: &str = "observation";
+const RETIMED: &str = "retimed";
+const UNPLACED: &str = "unplaced";
+const LATE_SEALED: &str = "late_sealed";
+
+/// Bounds and pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Observations looked at in one step.
+    pub arrivals: usize,
+    /// Places of one transaction, and how long it may take.
+    pub places: usize,
+    pub budget: Duration,
+    /// Windows older than this are sealed: what comes later is stored and not folded.
+    pub sealed_after_ms: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { arrivals: 50_000, places: 256, budget: Duration::from_millis(500), sealed_after_ms: 90 * 86_400_000 }
+    }
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub arrived: usize,
+    pub stretches: usize,
+    pub windows: usize,
+    pub changes: usize,
+    /// There is more to do at once.
+    pub more: bool,
+}
+
+pub struct Derive {
+    ground: Ground,
+    shelf: Shelf,
+    policies: Policies,
+    options: Options,
+    places: Vec<PlaceSpan>,
+    by_probe: HashMap<i64, Vec<usize>>,
+    by_id: HashMap<i64, usize>,
+}
+
+impl Derive {
+    /// `phusong.db` must be there.
+    pub fn open(dir: &Path, options: Options, policies: Policies, now_ms: i64) -> Result<Self, StoreError> {
+        Ok(Derive {
+            ground: Ground::open(dir)?,
+            shelf: Shelf::open(dir, now_ms)?,
+            policies,
+            options,
+            places: Vec::new(),
+            by_probe: HashMap::new(),
+            by_id: HashMap::new(),
+        })
+    }
+
+    pub fn shelf(&mut self) -> &mut Shelf {
+        &mut self.shelf
+    }
+
+    /// A bounded piece of what is to be done as of now; an error leaves everything as it was.
+    pub fn step(&mut self, as_of_ms: i64) -> Result<Progress, StoreError> {
+        let mut progress = Progress::default();
+        self.in_transaction(|this| this.look(as_of_ms, &mut progress))?;
+        self.in_transaction(|this| this.work(as_of_ms, &mut progress))?;
+        Ok(progress)
+    }
+
+    /// Everything that is to be done as of now.
+    pub fn settle(&mut self, as_of_ms: i64) -> Result<Progress, StoreError> {
+        let mut all = Progress::default();
+        loop {
+            let step = self.step(as_of_ms)?;
+            all.arrived += step.arrived;
+            all.stretches += step.stretches;
+            all.windows += step.windows;
+            all.changes += step.changes;
+            if !step.more {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn in_transaction(&mut self, work: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.shelf.begin()?;
+        let result = work(self).and_then(|()| self.shelf.commit());
+        if result.is_err() {
+            self.shelf.rollback();
+        }
+        result
+    }
+
+    /// Notes what arrived, was re-timed, moved or fell due.
+    fn look(&mut self, as_of_ms: i64, progress: &mut Progress) -> Result<(), StoreError> {
+        self.look_at_places()?;
+        let limit = self.options.arrivals;
+        let (arrived, mark) = self.ground.arrived(self.shelf.mark(ARRIVED)?, limit)?;
+        let (retimed, retimed_mark) = self.ground.retimed(self.shelf.mark(RETIMED)?, limit)?;
+        self.note(&arrived, as_of_ms)?;
+        self.note(&retimed, as_of_ms)?;
+        self.shelf.set_mark(ARRIVED, mark)?;
+        self.shelf.set_mark(RETIMED, retimed_mark)?;
+        progress.arrived = arrived.len();
+        progress.more |= arrived.len() >= limit || retimed.len() >= limit;
+        for place in self.shelf.due(as_of_ms, self.options.places)? {
+            let mut state = self.shelf.place_state(place)?;
+            if let Some(last) = state.last_no {
+                self.shelf.touch(place, last, last)?;
+            }
+            state.deadline_ms = None;
+            self.shelf.put_place_state(place, &state)?;
+        }
+        Ok(())
+    }
+
+    /// A place that ended touches the windows around its end.
+    fn look_at_places(&mut self) -> Result<(), StoreError> {
+        let places = self.ground.places()?;
+        if places == self.places {
+            return Ok(());
+        }
+        self.places = places;
+        self.by_probe.clear();
+        self.by_id.clear();
+        for (at, place) in self.places.iter().enumerate() {
+            self.by_probe.entry(place.probe).or_default().push(at);
+            self.by_id.insert(place.id, at);
+            let mut state = self.shelf.place_state(place.id)?;
+            if state.to_ms != place.to_ms {
+                for end in [state.to_ms, place.to_ms].into_iter().flatten() {
+                    let no = WindowNo::of(end).0;
+                    self.shelf.touch(place.id, no - 2, no + 1)?;
+                }
+                state.to_ms = place.to_ms;
+                self.shelf.put_place_state(place.id, &state)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, touches: &[Touch], as_of_ms: i64) -> Result<(), StoreError> {
+        let now = WindowNo::of(as_of_ms).0;
+        let sealed = WindowNo::of(as_of_ms - self.options.sealed_after_ms).0;
+        let mut stretches: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
+        let (mut unplaced, mut late) = (0, 0);
+        for touch in touches {
+            let Some((first, last)) = stretch(touch, now) else { continue };
+            let places = self.by_probe.get(&touch.probe).map(Vec::as_slice).unwrap_or_default();
+            let here = |at: &&usize| {
+                let place = &self.places[**at];
+                place.from_ms <= touch.last_ms && place.to_ms.is_none_or(|to_ms| to_ms > touch.first_ms)
+            };
+            let mut found = places.iter().filter(here).peekable();
+            if found.peek().is_none() {
+                unplaced += 1;
+            } else if last <= sealed {
+                late += 1;
+                continue;
+            }
+            for at in found {
+                stretches.entry(self.places[*at].id).or_default().push((first.max(sealed + 1), last));
+            }
+        }
+        for (place, mut of) in stretches {
+            of.sort_unstable();
+            let mut joined: Vec<(i64, i64)> = Vec::new();
+            for (first, last) in of {
+                match joined.last_mut() {
+                    Some(before) if first <= before.1 + JOIN_WINDOWS => before.1 = before.1.max(last),
+                    _ => joined.push((first, last)),
+                }
+            }
+            for (first, last) in joined {
+                self.shelf.touch(place, first, last)?;
+            }
+        }
+        self.shelf.count(UNPLACED, unplaced)?;
+        self.shelf.count(LATE_SEALED, late)
+    }
+
+    /// Computes touched stretches again, until the budget is spent.
+    fn work(&mut self, as_of_ms: i64, progress: &mut Progress) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let touched = self.shelf.touched(self.options.places)?;
+        let all = touched.len();
+        for (done, (place, first, last)) in touched.into_iter().enumerate() {
+            if started.elapsed() > self.options.budget {
+                progress.more = true;
+                return Ok(());
+            }
+            self.shelf.untouch(place, first)?;
+            let Some(at) = self.by_id.get(&place) else { continue };
+            let until = last.min(first + STEP_WINDOWS - 1);
+            if until < last {
+                self.shelf.touch(place, until + 1, last)?;
+                progress.more = true;
+            }
+            let span = self.places[*at].clone();
+            self.place(&span, (first, until), as_of_ms, progress)?;
+            progress.stretches += 1;
+            progress.more |= done + 1 == all && all >= self.options.places;
+        }
+        // Neighbours that were touched on the way.
+        progress.more |= !self.shelf.touched(1)?.is_empty();
+        Ok(())
+    }
+}
+
+/// Which windows an observation may change; `None` for kinds that say nothing about coverage.
+fn stretch(touch: &Touch, now: i64) -> Option<(i64, i64)> {
+    let (first, last) = (WindowNo::of(touch.first_ms).0, WindowNo::of(touch.last_ms).0);
+    let kind = ReadingKind::from_code(touch.kind);
+    use ReadingKind as K;
+    match kind {
+        Some(K::Latency | K::Tcp | K::Dns | K::Http | K::Summary) | None => Some((first - 2, last + 1)),
+        Some(K::Boot | K::Power) => Some((first - 2, last + FACT_WINDOWS)),
+        // The last word about a link speaks of every gap until the next.
+        Some(K::Link) => Some((first - 2, now.max(last + FACT_WINDOWS))),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,232 @@
+//! What derivation reads of the ground state: new rows since a mark, places, and one place's observations as the domain
+//! sees them.
+//!
+//! In: `phusong.db`, read-only. Out: touched stretches, attempts, facts. Refuses to know: windows, what was derived.
+//! Limits: rows of one look are bounded by the caller.
+
+use super::translate::{Context, Heard, Row, translate};
+use crate::store::error::StoreError;
+use crate::store::open;
+use phusong_coverage::observation::{Attempt, Fact, NetworkId, Role, TargetId};
+use phusong_protocol::{Epoch, Outcome, ReadingKind, Tag, Target, Uplink};
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+/// A summary's last attempt may lie so long after its midpoint that this much is read beyond a window.
+const SLACK_MS: i64 = 10 * 60_000;
+
+/// A fixed position of one probe and its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlaceSpan {
+    pub id: i64,
+    pub probe: i64,
+    pub from_ms: i64,
+    pub to_ms: Option<i64>,
+    pub area: Option<i64>,
+    pub supply: Option<String>,
+}
+
+/// One new or re-timed stretch of a probe's observations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    pub probe: i64,
+    pub first_ms: i64,
+    pub last_ms: i64,
+    pub kind: u16,
+}
+
+/// What a place's observations say.
+#[derive(Debug, Default)]
+pub struct PlaceHeard {
+    pub attempts: BTreeMap<NetworkId, Vec<Attempt>>,
+    pub facts: Vec<Fact>,
+    pub undated: BTreeMap<NetworkId, Vec<i64>>,
+}
+
+pub struct Ground {
+    db: Connection,
+    /// Target rows: the smallest row of the same name, and its role.
+    targets: HashMap<i64, (TargetId, Role)>,
+    /// Uplink rows by their network's name; `None`: without one.
+    uplinks: HashMap<i64, (Option<String>, bool)>,
+}
+
+impl Ground {
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let db = open::connect_reader(&open::database(dir))?;
+        db.pragma_update(None, "cache_size", -32_768)?;
+        Ok(Ground { db, targets: HashMap::new(), uplinks: HashMap::new() })
+    }
+
+    /// New observations after `after` in the order of commits, at most `limit`; and the mark for the next look.
+    pub fn arrived(&self, after: i64, limit: usize) -> Result<(Vec<Touch>, i64), StoreError> {
+        let sql = "SELECT id, probe_ref, at_ms, kind FROM observation WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(params![after, limit as i64])?;
+        let (mut found, mut mark) = (Vec::new(), after);
+        while let Some(row) = rows.next()? {
+            mark = row.get(0)?;
+            let at_ms = row.get(2)?;
+            found.push(Touch { probe: row.get(1)?, first_ms: at_ms, last_ms: at_ms, kind: row.get(3)? });
+        }
+        Ok((found, mark))
+    }
+
+    pub fn retimed(&self, after: i64, limit: usize) -> Result<(Vec<Touch>, i64), StoreError> {
+        let sql = "SELECT id, probe_ref, first_ms, last_ms FROM retimed WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(params![after, limit as i64])?;
+        let (mut found, mut mark) = (Vec::new(), after);
+        while let Some(row) = rows.next()? {
+            mark = row.get(0)?;
+            let kind = ReadingKind::Boot.code();
+            found.push(Touch { probe: row.get(1)?, first_ms: row.get(2)?, last_ms: row.get(3)?, kind });
+        }
+        Ok((found, mark))
+    }
+
+    pub fn places(&self) -> Result<Vec<PlaceSpan>, StoreError> {
+        let sql = "SELECT id, probe_ref, from_ms, to_ms, area_ref, supply FROM place ORDER BY probe_ref, from_ms";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(PlaceSpan {
+                id: row.get(0)?,
+                probe: row.get(1)?,
+                from_ms: row.get(2)?,
+                to_ms: row.get(3)?,
+                area: row.get(4)?,
+                supply: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether an agent ever reported itself for this probe: only then is it due.
+    pub fn has_agent(&self, probe: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM epoch WHERE probe_ref = ?1 AND start IS NOT NULL)";
+        Ok(self.db.prepare_cached(sql)?.query_row([probe], |row| row.get(0))?)
+    }
+
+    /// Up to where nothing of a probe is missing: its newest certain time when every id before is accounted for.
+    pub fn complete_until_ms(&self, probe: i64) -> Result<Option<i64>, StoreError> {
+        // Ids from the base (0 where the boot sample is not here yet) up to the highest known of each epoch.
+        let holes = "SELECT EXISTS (SELECT 1 FROM epoch WHERE probe_ref = ?1 AND epoch <> 0
+                       AND accounted < max(coalesce(top_seq, -1), coalesce(named_seq, -1)) + 1 - coalesce(base_seq, 0))";
+        if self.db.prepare_cached(holes)?.query_row([probe], |row| row.get(0))? {
+            return Ok(None);
+        }
+        let newest = "SELECT max(last_ms) FROM epoch WHERE probe_ref = ?1";
+        Ok(self.db.prepare_cached(newest)?.query_row([probe], |row| row.get(0))?)
+    }
+
+    /// Everything of one place between two times. `network` gives a network's number for its name.
+    pub fn heard(
+        &mut self,
+        place: &PlaceSpan,
+        (from_ms, to_ms): (i64, i64),
+        mut network: impl FnMut(&str) -> Result<NetworkId, StoreError>,
+    ) -> Result<PlaceHeard, StoreError> {
+        let from_ms = from_ms.max(place.from_ms);
+        let to_ms = to_ms.saturating_add(SLACK_MS).min(place.to_ms.unwrap_or(i64::MAX));
+        let rows = self.rows(place.probe, from_ms, to_ms)?;
+        let (mut heard, mut raws) = (PlaceHeard::default(), HashSet::new());
+        let mut summaries = Vec::new();
+        for row in &rows {
+            let (target, role) = match row.target {
+                Some(id) => self.target(id)?,
+                None => (TargetId(0), Role::Service),
+            };
+            let (name, self_load) = match row.uplink {
+                Some(id) => self.uplink(id)?,
+                None => (None, false),
+            };
+            if self_load {
+                continue;
+            }
+            let network = name.as_deref().map_or(Ok(NetworkId::NONE), &mut network)?;
+            match translate(row, Context { network, target, role }) {
+                Heard::Nothing => {}
+                Heard::Undated => heard.undated.entry(network).or_default().push(row.at_ms),
+                Heard::Fact(fact) => heard.facts.push(fact),
+                Heard::Attempt(attempt) => {
+                    if attempt.id.epoch != 0 && !matches!(row.outcome, Outcome::Failure(_)) {
+                        raws.insert(attempt.id);
+                    }
+                    heard.attempts.entry(network).or_default().push(attempt);
+                }
+                Heard::Summary(attempt, replaced) => summaries.push((attempt, replaced)),
+            }
+        }
+        super::translate::settle(&mut heard.attempts, &raws, summaries);
+        heard.facts.sort_unstable();
+        Ok(heard)
+    }
+
+    fn rows(&self, probe: i64, from_ms: i64, to_ms: i64) -> Result<Vec<Row>, StoreError> {
+        // Latency, TCP, DNS, HTTP rounds; power, link, boot; summaries; failures.
+        let mut statement = self.db.prepare_cached(
+            "SELECT o.id, e.epoch, o.seq, o.at_ms, o.at_state, o.mono_ms, o.kind, o.target_ref, o.uplink_ref, o.body
+               FROM observation o JOIN epoch e ON e.id = o.epoch_ref
+              WHERE o.probe_ref = ?1 AND o.at_ms >= ?2 AND o.at_ms < ?3 AND o.kind IN (1, 2, 3, 4, 12, 13, 14, 17, 64)",
+        )?;
+        let mut rows = statement.query(params![probe, from_ms, to_ms])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            let bad = |e: phusong_protocol::Violation| StoreError::Content {
+                table: "observation",
+                row: id,
+                detail: e.to_string(),
+            };
+            let body = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
+            found.push(Row {
+                epoch: Epoch(row.get::<_, i64>(1)? as u64),
+                seq: row.get::<_, i64>(2)? as u64,
+                at_ms: row.get(3)?,
+                certain: row.get::<_, i64>(4)? > 0,
+                mono_ms: row.get(5)?,
+                target: row.get(7)?,
+                uplink: row.get(8)?,
+                outcome: Outcome::from_cbor(row.get(6)?, body).map_err(bad)?,
+            });
+        }
+        Ok(found)
+    }
+
+    fn target(&mut self, id: i64) -> Result<(TargetId, Role), StoreError> {
+        if let Some(known) = self.targets.get(&id) {
+            return Ok(*known);
+        }
+        let sql = "SELECT t.content, (SELECT min(s.id) FROM target s WHERE s.name = t.name AND s.host = t.host)
+                     FROM target t WHERE t.id = ?1";
+        let (content, first): (Vec<u8>, i64) =
+            self.db.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let target: Target = minicbor::decode(&content).map_err(|e| content_error("target", id, &e))?;
+        let role = if target.tags.contains(&Tag::Gateway) {
+            Role::Gateway
+        } else if target.tags.contains(&Tag::Loudspeaker) {
+            Role::Loudspeaker
+        } else {
+            Role::Service
+        };
+        self.targets.insert(id, (TargetId(first), role));
+        Ok((TargetId(first), role))
+    }
+
+    fn uplink(&mut self, id: i64) -> Result<(Option<String>, bool), StoreError> {
+        if let Some(known) = self.uplinks.get(&id) {
+            return Ok(known.clone());
+        }
+        let sql = "SELECT content FROM uplink WHERE id = ?1";
+        let content: Vec<u8> = self.db.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        let uplink: Uplink = minicbor::decode(&content).map_err(|e| content_error("uplink", id, &e))?;
+        let known = (super::translate::network_name(&uplink), uplink.self_load == Some(true));
+        self.uplinks.insert(id, known.clone());
+        Ok(known)
+    }
+}
+
+fn content_error(table: &'static str, row: i64, error: &minicbor::decode::Error) -> StoreError {
+    StoreError::Content { table, row, detail: error.to_string() }
+}
