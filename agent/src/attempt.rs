@@ -3,7 +3,7 @@
 //! In: a lane, what all attempts share. Out: an [`Attempted`]. Refuses to know: when, how often, what becomes of it.
 //! Limits: `Lane::longest`; a probe that takes longer is cut off and counts as timed out.
 
-use crate::config::{BODY_BYTES, QUERY, RECORD, Record, TargetConfig, TargetKind};
+use crate::config::{BODY_BYTES, QUERY, RECORD, TargetConfig, TargetKind};
 use crate::device::net::Hop;
 use crate::plan::Lane;
 use crate::probe::dns::{self, DnsProbe};
@@ -13,7 +13,6 @@ use crate::probe::resolve::{self, Resolved};
 use crate::probe::tcp::TcpProbe;
 use crate::probe::{Probe, ProbeError};
 use crate::publish::WallClock;
-use hickory_proto::rr::RecordType;
 use phusong_protocol::{FailureKind, Outcome, Reading};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -123,13 +122,7 @@ fn dns(lane: &Lane, found: &Found) -> DnsProbe {
         server: socket_address(found.hop, lane.target.port.unwrap_or(DNS_PORT)),
         interface: lane.interface().map(str::to_owned),
         name: dns::name(query).expect("the configuration was checked: the query is a name"),
-        record: match lane.target.record.unwrap_or(RECORD) {
-            Record::A => RecordType::A,
-            Record::Aaaa => RecordType::AAAA,
-            Record::Ns => RecordType::NS,
-            Record::Soa => RecordType::SOA,
-            Record::Txt => RecordType::TXT,
-        },
+        record: lane.target.record.unwrap_or(RECORD),
         timeout: lane.timeout(),
     }
 }

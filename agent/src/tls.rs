@@ -3,7 +3,7 @@
 //! In: a file of authorities, the floor of the clock. Out: a client's configuration, and what was wrong with a
 //! certificate. Refuses to know: who is spoken to. Limits: each configuration is fresh, so no session is resumed.
 
-use rustls::client::ClientConfig;
+use rustls::client::{ClientConfig, Resumption};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{RootCertStore, time_provider::TimeProvider};
@@ -73,11 +73,14 @@ pub fn client_config(ca_file: Option<&Path>, floor_unix_ms: i64) -> Result<Arc<C
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
     let time = FlooredTime { floor: Duration::from_millis(u64::try_from(floor_unix_ms).unwrap_or(0)) };
-    let config = ClientConfig::builder_with_details(Arc::new(rustls::crypto::ring::default_provider()), Arc::new(time))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Setup(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config =
+        ClientConfig::builder_with_details(Arc::new(rustls::crypto::ring::default_provider()), Arc::new(time))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    // Nothing is ever resumed, and the memory for sessions would be more than that of a connection.
+    config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 

@@ -8,6 +8,7 @@
 //! Without EDNS: the plainest query has the fewest reasons to fail that are not the link's.
 
 use super::{BoxFuture, Probe, ProbeError, micros};
+use crate::config::Record;
 use hickory_proto::op::{Header, HeaderCounts, MessageType, Metadata, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder, DecodeError};
@@ -27,7 +28,7 @@ pub struct DnsProbe {
     pub server: SocketAddr,
     pub interface: Option<String>,
     pub name: Name,
-    pub record: RecordType,
+    pub record: Record,
     pub timeout: Duration,
 }
 
@@ -36,6 +37,16 @@ pub fn name(text: &str) -> Option<Name> {
     let mut name = Name::from_ascii(text).ok().filter(|_| !text.is_empty())?;
     name.set_fqdn(true);
     Some(name)
+}
+
+fn type_of(record: Record) -> RecordType {
+    match record {
+        Record::A => RecordType::A,
+        Record::Aaaa => RecordType::AAAA,
+        Record::Ns => RecordType::NS,
+        Record::Soa => RecordType::SOA,
+        Record::Txt => RecordType::TXT,
+    }
 }
 
 /// Why a datagram is not the answer.
@@ -107,7 +118,7 @@ impl DnsProbe {
         let mut bytes = Vec::with_capacity(64);
         let mut encoder = BinEncoder::new(&mut bytes);
         Header { metadata, counts }.emit(&mut encoder).ok()?;
-        Query::query(self.name.clone(), self.record).emit(&mut encoder).ok()?;
+        Query::query(self.name.clone(), type_of(self.record)).emit(&mut encoder).ok()?;
         Some(bytes)
     }
 
@@ -125,7 +136,7 @@ impl DnsProbe {
         // A server that could not read the question sends none back (RFC 1035, 4.1.1: format error and the like).
         if header.counts.queries != 0 || metadata.response_code == ResponseCode::NoError {
             let asked = Query::read(&mut decoder).map_err(|_| Stray::Question)?;
-            if header.counts.queries != 1 || *asked.name() != self.name || asked.query_type() != self.record {
+            if header.counts.queries != 1 || *asked.name() != self.name || asked.query_type() != type_of(self.record) {
                 return Err(Stray::Question);
             }
         }

@@ -1,7 +1,7 @@
 //! What the fold must give: known numbers, and properties over any rounds.
 
 use super::*;
-use phusong_protocol::{LatencyReading, TcpReading};
+use phusong_protocol::{DnsReading, HttpReading, LatencyReading, TcpReading};
 use proptest::prelude::*;
 
 const EPOCH: Epoch = Epoch(7);
@@ -103,8 +103,26 @@ fn epochs_kinds_targets_and_uplinks_have_summaries_of_their_own() {
     let mut tcp = latency(2, 0, &[], &[]);
     tcp.outcome = Outcome::Reading(Reading::Tcp(TcpReading { connect_us: 9 }));
     summaries.add(EPOCH, &tcp);
+    let mut dns = latency(3, 0, &[], &[]);
+    dns.outcome = Outcome::Reading(Reading::Dns(DnsReading { query_us: 7, rcode: 3, answers: 0, truncated: None }));
+    summaries.add(EPOCH, &dns);
+    let mut http = latency(4, 0, &[], &[]);
+    http.outcome = Outcome::Reading(Reading::Http(HttpReading {
+        status: 200,
+        total_us: 8,
+        dns_us: Some(1),
+        connect_us: Some(2),
+        tls_us: Some(3),
+        first_byte_us: Some(1),
+        body_bytes: Some(1),
+    }));
+    summaries.add(EPOCH, &http);
     let closed = summaries.take_all();
-    assert_eq!(closed.len(), 3);
+    assert_eq!(closed.len(), 5);
+    for (of, value_us) in [(Attempt::Dns, 7), (Attempt::Http, 8)] {
+        let summary = closed.iter().map(summary_of).find(|s| s.of == of).expect("a round of its kind");
+        assert_eq!((summary.sent, summary.received, summary.mean_us), (1, 1, Some(value_us)));
+    }
     let tcp = closed.iter().map(summary_of).find(|s| s.of == Attempt::Tcp).expect("the tcp round");
     assert_eq!((tcp.sent, tcp.received, tcp.mean_us, tcp.sd_us, tcp.jitter_us), (1, 1, Some(9), None, None));
 }
