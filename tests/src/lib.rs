@@ -7,3 +7,4 @@ pub mod harness;
 
 pub mod faults;
 pub mod sim_disk;
+pub mod truth;
