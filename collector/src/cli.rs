@@ -11,6 +11,7 @@ mod import;
 mod observations;
 mod output;
 mod probe;
+mod storage;
 mod when;
 
 use crate::collector;
@@ -53,6 +54,9 @@ enum Command {
     /// Shows and replays what could not be accepted.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Says how large the store will become.
+    #[command(subcommand)]
+    Storage(storage::Command),
     /// Shows or checks the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -95,6 +99,7 @@ fn dispatch(args: Args) -> anyhow::Result<()> {
         Command::Observations(command) => observations::run(&config()?, command),
         Command::Import(import) => import::run(&config()?, &import),
         Command::DeadLetters(command) => dead_letters::run(&config()?, command),
+        Command::Storage(command) => storage::run(&config()?, command),
         Command::Config(ConfigCommand::Show) => print(&config()?.to_toml()),
         Command::Config(ConfigCommand::Check) => {
             config()?;

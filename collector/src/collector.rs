@@ -9,13 +9,13 @@ mod reload;
 mod view;
 
 use crate::config::{Config, Secret};
-use crate::http::{self, Bounded, Sources};
+use crate::http::{self, Api, Bounded, Sources};
 use crate::ingest::{Counters, Ingest, IngestOptions};
 use crate::logging::LogLevel;
 use crate::metrics::Metrics;
 use crate::mqtt::Client;
 use crate::notify::{State, notify};
-use crate::store::{LetterLimits, Store, StoreOptions};
+use crate::store::{LetterLimits, Retention, Store, StoreOptions};
 use anyhow::Context;
 use reload::Live;
 use std::path::Path;
@@ -78,6 +78,7 @@ impl Running {
             .await
             .with_context(|| format!("http.listen = {}: choose another port, or end its user", config.http.listen))?;
         let readers = store.readers();
+        let api = Api::new(readers.clone(), now_ms);
         let counters = Arc::new(Counters::default());
         let metrics = Metrics::new();
         let (settled_in, settled) = mpsc::channel(SETTLED);
@@ -103,6 +104,7 @@ impl Running {
         let sources = Sources {
             readiness: Arc::new(move || ready.readiness()),
             metrics: Arc::new(move || scraped.metrics()),
+            api,
             token: token_out,
         };
         let http = tokio::spawn(http::serve(listener, sources, stop_out));
@@ -164,7 +166,18 @@ impl Signals {
 pub fn store_options(config: &Config) -> StoreOptions {
     let bounds = &config.dead_letters;
     let letters = LetterLimits { per_probe_bytes: bounds.per_probe_bytes, total_bytes: bounds.total_bytes };
-    StoreOptions { letters, ..StoreOptions::default() }
+    StoreOptions { letters, retention: retention(config), ..StoreOptions::default() }
+}
+
+/// Also for what is derived.
+pub fn retention(config: &Config) -> Retention {
+    let days = &config.retention;
+    Retention {
+        raw_days: days.raw_days,
+        derived_days: days.derived_days,
+        changes_days: days.changes_days,
+        replayed_letters_days: days.replayed_letters_days,
+    }
 }
 
 fn ingest_options(config: &Config) -> IngestOptions {

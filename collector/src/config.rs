@@ -22,6 +22,7 @@ pub struct Config {
     pub http: Http,
     pub ingest: Ingest,
     pub dead_letters: DeadLetters,
+    pub retention: Retention,
     pub log: Log,
 }
 
@@ -85,6 +86,16 @@ pub struct DeadLetters {
     pub total_bytes: u64,
 }
 
+/// For how many days what is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    pub raw_days: u32,
+    pub derived_days: u32,
+    pub changes_days: u32,
+    pub replayed_letters_days: u32,
+}
+
 /// What is written to stderr.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -115,6 +126,7 @@ impl Default for Config {
             http: Http::default(),
             ingest: Ingest::default(),
             dead_letters: DeadLetters::default(),
+            retention: Retention::default(),
             log: Log::default(),
         }
     }
@@ -160,6 +172,12 @@ impl Default for Ingest {
 impl Default for DeadLetters {
     fn default() -> Self {
         DeadLetters { per_probe_bytes: 64 * 1024 * 1024, total_bytes: 2 * 1024 * 1024 * 1024 }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { raw_days: 90, derived_days: 1_095, changes_days: 400, replayed_letters_days: 90 }
     }
 }
 

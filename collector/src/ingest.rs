@@ -181,6 +181,7 @@ impl<F: FnMut(Done)> Writing<F> {
                 Popped::Item(first) => {
                     let group = self.gather(first);
                     self.engine.group(&group, unix_ms(), &mut self.done);
+                    self.engine.prune(unix_ms(), true);
                 }
                 Popped::Nothing => self.engine.idle(unix_ms()),
                 Popped::Closed => return,

@@ -31,12 +31,16 @@ mod read;
 mod read_letters;
 mod read_observations;
 
+mod forecast;
+
 pub mod bare;
 pub mod derived;
 
 pub use areas::{AreaRow, ImportError, Imported, PlaceRow};
 pub use batch::{Applied, Refusal};
+pub use derived::read as views;
 pub use error::StoreError;
+pub use forecast::{Forecast, forecast};
 pub use intern::InternLimits;
 pub use ledger::Kind as LedgerKind;
 pub use letters::{LetterFate, LetterLimits, NewLetter, Reason};

@@ -91,6 +91,26 @@ const BAD: &[(&str, &str)] = &[
         "collector.toml:2: dead_letters.total_bytes: 65536 is less than per_probe_bytes = 67108864: the bound of all is at least the bound of one",
     ),
     (
+        "[retention]\nraw_days = 29\n",
+        "collector.toml:2: retention.raw_days: 29 days are out of bounds: write 30 to 36500; probes deliver what they spooled for weeks",
+    ),
+    (
+        "[retention]\nderived_days = 399\n",
+        "collector.toml:2: retention.derived_days: 399 days are out of bounds: write 400 to 36500; reports compare with the year before",
+    ),
+    (
+        "[retention]\nraw_days = 500\nderived_days = 499\n",
+        "collector.toml:3: retention.derived_days: 499 is less than raw_days = 500: windows are kept at least as long as the observations that they were made of",
+    ),
+    (
+        "[retention]\nchanges_days = 29\n",
+        "collector.toml:2: retention.changes_days: 29 days are out of bounds: write 30 to 36500; their readers may have stood still for weeks",
+    ),
+    (
+        "[retention]\nreplayed_letters_days = 0\n",
+        "collector.toml:2: retention.replayed_letters_days: 0 days are out of bounds: write 1 to 36500; a replay is looked at afterwards",
+    ),
+    (
         "[log]\nlevel = \"loud\"\n",
         "collector.toml:2: log.level: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`",
     ),
@@ -100,7 +120,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[mqt]\n",
-        "collector.toml:1: mqt: unknown field `mqt`, expected one of `data_dir`, `mqtt`, `http`, `ingest`, `dead_letters`, `log`",
+        "collector.toml:1: mqt: unknown field `mqt`, expected one of `data_dir`, `mqtt`, `http`, `ingest`, `dead_letters`, `retention`, `log`",
     ),
     (
         "[ingest]\n\nqueue_messages = \"many\"\n",
@@ -163,7 +183,7 @@ fn keys() -> Vec<String> {
             _ => keys.push(name),
         }
     }
-    assert_eq!(keys.len(), 21, "a new key needs its line in this test's list of optional keys or nothing");
+    assert_eq!(keys.len(), 25, "a new key needs its line in this test's list of optional keys or nothing");
     keys
 }
 

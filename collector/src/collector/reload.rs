@@ -55,6 +55,7 @@ fn needing_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("ingest.group_commit_rows", a.group_commit_rows != b.group_commit_rows),
         ("ingest.group_commit_ms", a.group_commit_ms != b.group_commit_ms),
         ("[dead_letters]", old.dead_letters != new.dead_letters),
+        ("[retention]", old.retention != new.retention),
     ];
     changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }

@@ -8,12 +8,19 @@ use phusong_protocol::limits;
 
 /// Short tokens can be guessed over a network.
 const TOKEN_BYTES: usize = 16;
+/// Least days of retention: what is shorter loses late samples, the year's comparison, what a reader has not seen.
+const RAW_DAYS: u32 = 30;
+const DERIVED_DAYS: u32 = 400;
+const CHANGES_DAYS: u32 = 30;
+/// A century.
+const MOST_DAYS: u32 = 36_500;
 
 pub(super) fn check(config: &Config) -> Result<(), Broken> {
     mqtt(config)?;
     http(config)?;
     ingest(config)?;
     dead_letters(config)?;
+    retention(config)?;
     if config.data_dir.as_os_str().is_empty() {
         return broken("data_dir", "is empty: write the directory of the database, such as /var/lib/phusong-collector");
     }
@@ -81,6 +88,27 @@ fn dead_letters(config: &Config) -> Result<(), Broken> {
         return broken("dead_letters.total_bytes", rule + ": the bound of all is at least the bound of one");
     }
     Ok(())
+}
+
+fn retention(config: &Config) -> Result<(), Broken> {
+    let days = &config.retention;
+    kept("retention.raw_days", days.raw_days, RAW_DAYS, "probes deliver what they spooled for weeks")?;
+    kept("retention.derived_days", days.derived_days, DERIVED_DAYS, "reports compare with the year before")?;
+    kept("retention.changes_days", days.changes_days, CHANGES_DAYS, "their readers may have stood still for weeks")?;
+    kept("retention.replayed_letters_days", days.replayed_letters_days, 1, "a replay is looked at afterwards")?;
+    if days.derived_days < days.raw_days {
+        let rule = format!("{} is less than raw_days = {}", days.derived_days, days.raw_days);
+        let why = ": windows are kept at least as long as the observations that they were made of";
+        return broken("retention.derived_days", rule + why);
+    }
+    Ok(())
+}
+
+fn kept(field: &'static str, days: u32, least: u32, why: &str) -> Result<(), Broken> {
+    if (least..=MOST_DAYS).contains(&days) {
+        return Ok(());
+    }
+    broken(field, format!("{days} days are out of bounds: write {least} to {MOST_DAYS}; {why}"))
 }
 
 fn within(field: &'static str, value: u64, least: u64, most: u64) -> Result<(), Broken> {

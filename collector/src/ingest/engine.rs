@@ -7,7 +7,9 @@ use super::accept::{From, Verdict, accept};
 use super::acks::{Book, Done};
 use super::counters::{Counters, Fate};
 use super::decode::{Content, Decoded, payload_of};
-use crate::store::{LedgerKind, LetterFate, NewLetter, ProbeRef, Reader, Reason, Refusal, Store, StoreError};
+use crate::store::{
+    LedgerKind, LetterFate, NewLetter, ProbeRef, Pruner, Reader, Reason, Refusal, StepLimits, Store, StoreError,
+};
 use phusong_protocol::{Ack, AckResult, Channel, ProbeId, Ranges, Topic};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +18,7 @@ use std::time::Instant;
 pub struct Engine {
     store: Store,
     counters: Arc<Counters>,
+    pruner: Pruner,
     acks_before_commit: bool,
 }
 
@@ -51,7 +54,8 @@ impl Group {
 
 impl Engine {
     pub fn new(store: Store, counters: Arc<Counters>) -> Self {
-        Engine { store, counters, acks_before_commit: sabotaged() }
+        let pruner = Pruner::new(store.retention(), StepLimits::default());
+        Engine { store, counters, pruner, acks_before_commit: sabotaged() }
     }
 
     pub fn store(&mut self) -> &mut Store {
@@ -80,12 +84,38 @@ impl Engine {
         self.store.has_backlog()
     }
 
-    /// Goes on with re-timing when nothing arrives.
+    /// Goes on with re-timing and pruning when nothing arrives.
     pub fn idle(&mut self, now_ms: i64) {
         if self.has_backlog()
             && let Err(error) = self.attempt(&[], now_ms, &mut |_| {})
         {
             self.give_up(&[], &error, &mut |_| {});
+        }
+        self.prune(now_ms, false);
+    }
+
+    /// One small step of pruning, if one is due; `busy`: messages wait. A step that fails changes nothing and comes
+    /// again in a minute.
+    pub fn prune(&mut self, now_ms: i64, busy: bool) {
+        if !self.pruner.due(now_ms, busy) {
+            return;
+        }
+        let mut pruner = self.pruner.clone();
+        let writer = self.store.writer();
+        let result = writer.begin(now_ms).and_then(|()| {
+            writer.prune(&mut pruner, now_ms)?;
+            writer.commit()
+        });
+        match result {
+            Ok(committed) => {
+                self.pruner = pruner;
+                self.counters.retimed.fetch_add(committed.retimed, Ordering::Relaxed);
+            }
+            Err(error) => {
+                writer.rollback();
+                self.pruner.failed(now_ms);
+                tracing::warn!("pruning what is too old failed and is tried again in a minute: {error}");
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::letters::LetterLimits;
 use super::lock::DirLock;
 use super::migrate;
 use super::read::Readers;
+use super::retention::Retention;
 use super::writer::Writer;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -28,12 +29,18 @@ pub struct StoreOptions {
     pub interned: InternLimits,
     /// Rows whose time is computed anew in one transaction.
     pub retime_rows: usize,
+    pub retention: Retention,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
         // 20,000 rows take about 100 ms, which an ack may wait.
-        StoreOptions { letters: LetterLimits::default(), interned: InternLimits::default(), retime_rows: 20_000 }
+        StoreOptions {
+            letters: LetterLimits::default(),
+            interned: InternLimits::default(),
+            retime_rows: 20_000,
+            retention: Retention::default(),
+        }
     }
 }
 
@@ -69,6 +76,10 @@ impl Store {
     /// Whether there is work without new messages.
     pub fn has_backlog(&self) -> bool {
         self.writer.has_backlog()
+    }
+
+    pub fn retention(&self) -> Retention {
+        self.writer.options.retention
     }
 
     pub fn writer(&mut self) -> &mut Writer {

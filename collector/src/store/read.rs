@@ -161,13 +161,18 @@ impl Reader {
         Ok(accounts)
     }
 
+    /// The data directory.
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     pub fn facts(&self) -> Result<Facts, StoreError> {
         let (dead_letters, dead_letter_bytes): (i64, i64) = self.db.query_row(
             "SELECT count(*) FILTER (WHERE replayed_ms IS NULL), coalesce(sum(bytes), 0) FROM dead_letter",
             params![],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let dir = self.dir();
         let io = |source| StoreError::Io { path: dir.to_path_buf(), source };
         let disk = rustix::fs::statvfs(dir).map_err(|errno| io(errno.into()))?;
         let size = |suffix: &str| {
