@@ -1,30 +1,37 @@
-//! `/healthz`, `/readyz`, `/metrics`.
+//! `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and what is stored and derived under `/api/v1`.
 //!
-//! In: requests. Out: text for Prometheus, JSON for people and probes, RFC 9457 problems. Refuses to know: the store,
-//! the broker; it asks the two functions in [`Sources`]. Limits: [`CONNECTIONS`] at once; GET only.
+//! In: requests. Out: text for Prometheus, JSON for people and programs, RFC 9457 problems. Refuses to know: the
+//! broker; it asks the functions in [`Sources`]. Limits: [`CONNECTIONS`] at once; GET only. Every route carries its
+//! documentation: one without cannot be added here.
 
 mod listener;
 mod problem;
 
+pub mod api;
+
+pub use api::Api;
 pub use listener::Bounded;
 
 use crate::config::Secret;
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use problem::Problem;
+use axum::{Extension, Router};
+use problem::{Problem, Problems};
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::watch;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema, openapi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Connections at once: a few scrapers and a person.
 pub const CONNECTIONS: usize = 64;
 
 /// Whether the collector takes samples now, and if not, why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Readiness {
     pub ready: bool,
     /// `ok` or `degraded`.
@@ -47,19 +54,63 @@ pub struct Sources {
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// The text of `/metrics`, or why it cannot be given.
     pub metrics: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
+    pub api: Api,
     /// Absent: no token is asked for, which the configuration allows on loopback only.
     pub token: watch::Receiver<Option<Secret>>,
 }
 
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Phủ Sóng collector", description = "What was measured and what is derived from it. Read-only."),
+    security(("token" = [])),
+    modifiers(&Token)
+)]
+struct Described;
+
+/// The token of `http.token`, where one is configured.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
 pub fn router(sources: Sources) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+    let described = OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .merge(api::routes())
+        .routes(routes!(openapi_json));
+    let (router, document) = described.split_for_parts();
+    let document: Arc<str> = document.to_json().expect("texts and numbers can be written").into();
+    router
+        .layer(Extension(Document(document)))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(middleware::from_fn_with_state(sources.clone(), authorise))
         .with_state(sources)
+}
+
+/// The text of `/openapi.json`, made once.
+#[derive(Clone)]
+struct Document(Arc<str>);
+
+/// Whether it runs at all
+#[utoipa::path(get, path = "/healthz", tag = "service",
+    responses((status = 200, body = String, content_type = "text/plain"), Problems))]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "service",
+    responses((status = 200, body = Object, content_type = "application/json"), Problems))]
+async fn openapi_json(Extension(Document(text)): Extension<Document>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (headers, text.to_string()).into_response()
 }
 
 /// Serves until `stop` turns true; connections still open then are given up by the caller's deadline.
@@ -71,12 +122,18 @@ pub async fn serve(listener: Bounded, sources: Sources, mut stop: watch::Receive
     axum::serve(listener, router(sources)).with_graceful_shutdown(stopped).await
 }
 
+/// Whether it takes samples now, and if not, why
+#[utoipa::path(get, path = "/readyz", tag = "service",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness), Problems))]
 async fn readyz(State(sources): State<Sources>) -> Response {
     let readiness = (sources.readiness)();
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(readiness)).into_response()
 }
 
+/// For Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "service",
+    responses((status = 200, body = String, content_type = "text/plain"), Problems))]
 async fn metrics(State(sources): State<Sources>) -> Response {
     // Reading the store must not hold up the thread that polls the broker.
     let text = tokio::task::spawn_blocking(move || (sources.metrics)()).await;

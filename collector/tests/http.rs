@@ -1,9 +1,11 @@
 //! `/healthz`, `/readyz`, `/metrics` over a real socket: answers, refusals, problems.
 
 use phusong_collector::config::Secret;
-use phusong_collector::http::{Bounded, Readiness, Sources, serve};
+use phusong_collector::http::{Api, Bounded, Readiness, Sources, serve};
+use phusong_collector::store::Readers;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -40,8 +42,12 @@ impl Server {
         let (token, token_out) = watch::channel(token.map(|token| Secret(token.into())));
         let (stop, stop_out) = watch::channel(false);
         let metrics = move || if ready { Ok("phusong_x 1\n".to_owned()) } else { Err("the disk burns".to_owned()) };
-        let sources =
-            Sources { readiness: Arc::new(move || readiness(ready)), metrics: Arc::new(metrics), token: token_out };
+        let sources = Sources {
+            readiness: Arc::new(move || readiness(ready)),
+            metrics: Arc::new(metrics),
+            api: Api::new(Readers::of(Path::new("nowhere")), || 0),
+            token: token_out,
+        };
         let task = runtime.spawn(serve(listener, sources, stop_out));
         Server { address, token, stop, runtime, task }
     }

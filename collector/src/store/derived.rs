@@ -8,6 +8,7 @@ mod translate;
 mod words;
 
 mod ground;
+pub mod read;
 mod shelf;
 
 pub use ground::{Ground, PlaceHeard, PlaceSpan, Touch};

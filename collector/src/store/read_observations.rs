@@ -44,7 +44,7 @@ pub struct ObservationRow {
     pub outcome: Outcome,
 }
 
-const COLUMNS: &str = "
+pub(super) const COLUMNS: &str = "
     SELECT o.id, s.name, p.name, e.epoch, o.seq, o.at_ms, o.at_state, o.received_ms, b.boot_id, o.mono_ms, o.wall_ms,
            o.synced, o.sync_age_s, o.place, t.content, u.content, n.number, o.kind, o.body
       FROM observation o
@@ -97,7 +97,7 @@ impl Reader {
     }
 }
 
-fn read(row: &Row<'_>) -> Result<ObservationRow, StoreError> {
+pub(super) fn read(row: &Row<'_>) -> Result<ObservationRow, StoreError> {
     let id: i64 = row.get(0)?;
     let bad = |detail: String| StoreError::Content { table: "observation", row: id, detail };
     let boot_id: Option<Vec<u8>> = row.get(8)?;
