@@ -174,3 +174,44 @@ impl Probe for DnsProbe {
         Box::pin(self.ask())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn probe() -> DnsProbe {
+        let (interface, timeout) = (None, Duration::from_secs(1));
+        let name = name("example.vn").expect("a name");
+        DnsProbe { server: (Ipv4Addr::LOCALHOST, 53).into(), interface, name, record: Record::A, timeout }
+    }
+
+    #[test]
+    fn a_name_is_ascii_and_may_be_the_root() {
+        for good in [".", "vn", "example.vn", "example.vn.", "_dmarc.example.vn", "xn--th-8ja.vn"] {
+            assert!(name(good).is_some_and(|name| name.is_fqdn()), "{good}");
+        }
+        let long = "a".repeat(64);
+        for bad in ["", "thử.vn", "a..vn", long.as_str()] {
+            assert_eq!(name(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_an_answer_or_passed_over(id: u16, bytes: Vec<u8>, at in 0usize..45, other: u8) {
+            let probe = probe();
+            let _any = probe.read(id, &bytes);
+            // A good answer with one byte changed: one record, its name a pointer to the question's.
+            let mut answer = probe.query(id).expect("it encodes");
+            (answer[2], answer[3], answer[7]) = (0x81, 0x80, 1);
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 0x2c, 0, 4, 192, 0, 2, 1]);
+            let expected = DnsReading { query_us: 0, rcode: 0, answers: 1, truncated: None };
+            prop_assert_eq!(probe.read(id, &answer), Ok(expected));
+            prop_assert_eq!(probe.read(id ^ 1, &answer), Err(Stray::Id));
+            let last = answer.len() - 1;
+            answer[at.min(last)] = other;
+            let _any = probe.read(id, &answer);
+        }
+    }
+}

@@ -204,9 +204,7 @@ impl HttpProbe {
             None => {}
         }
         match &self.expected.body {
-            Some(text) if !answer.text().contains(text.as_str()) => {
-                portal(format!("status {status} without the expected text"))
-            }
+            Some(text) if !answer.holds(text) => portal(format!("status {status} without the expected text")),
             _ => Ok(status),
         }
     }

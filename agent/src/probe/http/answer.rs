@@ -3,8 +3,6 @@
 //! In: bytes in any pieces. Out: status, `Location`, how much of the body there is, and whether it is all. Refuses to
 //! know: sockets, time, what the answer means. Limits: [`HEAD_BYTES`], [`HEADERS`]; the body's bound is an argument.
 
-use std::borrow::Cow;
-
 /// Longer heads are no honest answer.
 pub const HEAD_BYTES: usize = 16 * 1024;
 /// More headers than any page needs.
@@ -80,9 +78,9 @@ impl Answer {
         self.head.as_ref()?.location.as_deref()
     }
 
-    /// What was kept of the body.
-    pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.body)
+    /// Whether what was kept of the body holds this text.
+    pub fn holds(&self, text: &str) -> bool {
+        text.is_empty() || self.body.windows(text.len()).any(|part| part == text.as_bytes())
     }
 
     /// Takes what came; true when nothing more is needed.
@@ -154,13 +152,13 @@ impl Answer {
                     return Err(Broken::Chunk);
                 }
                 match httparse::parse_chunk_size(&self.pending[skip..]).map_err(|_| Broken::Chunk)? {
-                    httparse::Status::Complete((length, size)) => {
+                    httparse::Status::Complete((length, size)) if length <= CHUNK_LINE_BYTES => {
                         *chunk = if size == 0 { Chunk::Last } else { Chunk::Data(size) };
                         self.pending.drain(..skip + length);
                         return Ok(true);
                     }
-                    httparse::Status::Partial if self.pending.len() > CHUNK_LINE_BYTES => return Err(Broken::Chunk),
-                    httparse::Status::Partial => return Ok(false),
+                    httparse::Status::Partial if self.pending.len() <= CHUNK_LINE_BYTES => return Ok(false),
+                    _ => return Err(Broken::Chunk),
                 }
             }
             Framing::Chunks(chunk @ Chunk::Data(_)) => {
@@ -205,6 +203,36 @@ fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<Framing, Bro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken_alike_in_one_piece_and_in_many(
+            chunked: bool, tail in prop::collection::vec(prop::sample::select(b"\r\n 0123afg;x".to_vec()), 0..200), bound in 1usize..60,
+        ) {
+            let coding = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 50" };
+            let bytes = [format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n").as_bytes(), &tail].concat();
+            let mut whole = Answer::new(bound, true);
+            let at_once = whole.take(&bytes);
+            let mut pieces = Answer::new(bound, true);
+            let mut at_last = Ok(false);
+            for byte in &bytes {
+                at_last = pieces.take(&[*byte]);
+                if at_last != Ok(false) {
+                    break;
+                }
+            }
+            prop_assert_eq!(at_once, at_last);
+            prop_assert_eq!((whole.status(), whole.body_bytes, whole.body), (pieces.status(), pieces.body_bytes, pieces.body));
+            prop_assert!(pieces.body_bytes <= bound);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let mut taken = Answer::new(10, true);
+            let _any = taken.take(&bytes).and_then(|_| taken.take(&bytes));
+        }
+    }
 
     /// The same in one piece and byte by byte: status, body, whether it is whole.
     fn check(answer: &[u8], bound: usize, expected: Result<(u16, &str, bool), Broken>) {
@@ -218,7 +246,8 @@ mod tests {
                 }
             }
             let shown = String::from_utf8_lossy(answer);
-            let got = result.map(|whole| (taken.status().unwrap_or(0), taken.text().into_owned(), whole));
+            let got = result
+                .map(|whole| (taken.status().unwrap_or(0), String::from_utf8_lossy(&taken.body).into_owned(), whole));
             assert_eq!(got, expected.clone().map(|(s, b, w)| (s, b.to_owned(), w)), "{step}: {shown}");
         }
     }
