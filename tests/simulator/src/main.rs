@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use phusong_simulator::{DAY_MS, Delivery, Login, Plan, World, publish, write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// 2026-01-01 00:00 UTC: where a written world begins unless told otherwise.
@@ -105,7 +106,17 @@ impl Progress {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match command() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Result<()> {
     match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Write(args) => {
