@@ -174,12 +174,12 @@ fn properties_of(at: At, properties: &Map<String, Value>, problems: &mut Problem
         Some(Value::Number(number)) if field == "code" || field == "parent" => {
             let reason = format!("it is the number {number}: write it in quotes, \"{number}\", with its leading zeros");
             problems.add(at, code.as_deref(), field, reason);
-            // Something stands there: that it is missing need not be told, too.
             Some(number.to_string())
         }
         Some(other) => {
             problems.add(at, code.as_deref(), field, format!("{other} is no text: write it in quotes"));
-            None
+            // Something stands there: that it is missing need not be told, too.
+            ["code", "name"].contains(&field).then(|| "?".to_owned())
         }
     };
     let mut raw = Raw {
