@@ -2,13 +2,15 @@
 //!
 //! In: a configuration. Out: a running collector, until SIGTERM or SIGINT. Refuses to know: what the parts do.
 //!
-//! Start: store (and its lock), ingest, HTTP, broker. End: no more intake; what was taken is decoded, committed and
+//! Start: store (and its lock), ingest, derive, HTTP, broker. End: no more intake; what was taken is decoded, committed and
 //! acknowledged; then the broker, then HTTP. What is not done by the deadline was not acknowledged and comes again.
 
+mod outlook;
 mod reload;
 mod view;
 
 use crate::config::{Config, Secret};
+use crate::derive;
 use crate::http::{self, Api, Bounded, Sources};
 use crate::ingest::{Counters, Ingest, IngestOptions};
 use crate::logging::LogLevel;
@@ -17,6 +19,7 @@ use crate::mqtt::Client;
 use crate::notify::{State, notify};
 use crate::store::{LetterLimits, Retention, Store, StoreOptions};
 use anyhow::Context;
+use phusong_coverage::Policies;
 use reload::Live;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +68,7 @@ pub fn run(file: &Path, config: Config, level: LogLevel) -> anyhow::Result<()> {
 /// The parts of a running collector.
 struct Running {
     ingest: Ingest,
+    derive: derive::Running,
     client: Client,
     token: watch::Sender<Option<Secret>>,
     stop_http: watch::Sender<bool>,
@@ -85,6 +89,8 @@ impl Running {
         // A send fails only when the client is gone, and then there is nobody to tell.
         let done = move |done| drop(settled_in.blocking_send(done));
         let ingest = Ingest::start(store, ingest_options(config), Arc::clone(&counters), done)?;
+        let options = derive::Options { retention: retention(config), ..derive::Options::default() };
+        let derive = derive::Running::start(config.data_dir.clone(), options, Policies::default())?;
         let pace = config.ingest.ack_interval_ms;
         let client = Client::start(&config.mqtt, pace, ingest.intake(), settled, metrics.mqtt())?;
         let watched = Arc::new(Watched {
@@ -95,6 +101,7 @@ impl Running {
             flow: client.flow(),
             queue_bound: config.ingest.queue_messages as u64,
             data_dir: config.data_dir.clone(),
+            outlook: Outlook::new(store_readers, retention(config)),
         });
         let (token, token_out) = watch::channel(config.http.token.clone());
         let (stop_http, stop_out) = watch::channel(false);
@@ -108,14 +115,17 @@ impl Running {
             token: token_out,
         };
         let http = tokio::spawn(http::serve(listener, sources, stop_out));
-        Ok(Running { ingest, client, token, stop_http, http })
+        Ok(Running { ingest, derive, client, token, stop_http, http })
     }
 
     async fn stop(self) {
         tracing::info!("ending: taking nothing more, committing what was taken");
         self.client.stop_intake();
-        let ingest = self.ingest;
-        let drained = tokio::task::spawn_blocking(move || ingest.stop());
+        let (ingest, derive) = (self.ingest, self.derive);
+        let drained = tokio::task::spawn_blocking(move || {
+            ingest.stop();
+            derive.stop();
+        });
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!(
                 "not everything was committed in time; nothing of the rest was acknowledged, it comes again"

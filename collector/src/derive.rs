@@ -10,8 +10,8 @@ mod running;
 
 pub use running::Running;
 
-use crate::store::StoreError;
 use crate::store::derived::{Ground, PlaceSpan, Shelf, Touch};
+use crate::store::{Pruned, Retention, StoreError, prune_derived};
 use phusong_coverage::Policies;
 use phusong_coverage::window::WindowNo;
 use phusong_protocol::ReadingKind;
@@ -26,6 +26,9 @@ const JOIN_WINDOWS: i64 = 12;
 /// A word about the device speaks of silences that begin up to an hour after it.
 const FACT_WINDOWS: i64 = 13;
 
+/// Rows that are removed in one step: a few milliseconds.
+const PRUNED_ROWS: usize = 2_000;
+
 const ARRIVED: &str = "observation";
 const RETIMED: &str = "retimed";
 const UNPLACED: &str = "unplaced";
@@ -39,13 +42,13 @@ pub struct Options {
     /// Places of one transaction, and how long it may take.
     pub places: usize,
     pub budget: Duration,
-    /// Windows older than this are sealed: what comes later is stored and not folded.
-    pub sealed_after_ms: i64,
+    /// Windows older than the raw observations are sealed: what comes later is stored and not folded.
+    pub retention: Retention,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { arrivals: 50_000, places: 256, budget: Duration::from_millis(500), sealed_after_ms: 90 * 86_400_000 }
+        Options { arrivals: 50_000, places: 256, budget: Duration::from_millis(500), retention: Retention::default() }
     }
 }
 
@@ -111,6 +114,11 @@ impl Derive {
         }
     }
 
+    /// Removes a few rows whose days are over.
+    pub fn prune(&mut self, now_ms: i64) -> Result<Pruned, StoreError> {
+        prune_derived(&self.shelf.db, now_ms, &self.options.retention, PRUNED_ROWS)
+    }
+
     fn in_transaction(&mut self, work: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.shelf.begin()?;
         let result = work(self).and_then(|()| self.shelf.commit());
@@ -170,7 +178,7 @@ impl Derive {
 
     fn note(&mut self, touches: &[Touch], as_of_ms: i64) -> Result<(), StoreError> {
         let now = WindowNo::of(as_of_ms).0;
-        let sealed = WindowNo::of(as_of_ms - self.options.sealed_after_ms).0;
+        let sealed = WindowNo::of(self.options.retention.sealed_before_ms(as_of_ms)).0;
         let mut stretches: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
         let (mut unplaced, mut late) = (0, 0);
         for touch in touches {

@@ -9,10 +9,12 @@ use phusong_coverage::Policies;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two looks when there is nothing to do.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two rounds of removing what is too old.
+const PRUNE: Duration = Duration::from_secs(3_600);
 /// After an error.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -26,8 +28,9 @@ impl Running {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("derive".into()).spawn(move || {
             let mut derive = None;
+            let mut prune_at = Instant::now();
             loop {
-                let wait = match step(&mut derive, &dir, options, &policies) {
+                let wait = match step(&mut derive, &dir, options, &policies, &mut prune_at) {
                     Ok(true) => Duration::ZERO,
                     Ok(false) => PAUSE,
                     Err(error) => {
@@ -60,6 +63,7 @@ fn step(
     dir: &std::path::Path,
     options: Options,
     policies: &Policies,
+    prune_at: &mut Instant,
 ) -> Result<bool, StoreError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
@@ -67,5 +71,15 @@ fn step(
         Some(derive) => derive,
         None => derive.insert(Derive::open(dir, options, policies.clone(), now_ms)?),
     };
-    Ok(derive.step(now_ms)?.more)
+    if derive.step(now_ms)?.more {
+        return Ok(true);
+    }
+    if *prune_at > Instant::now() {
+        return Ok(false);
+    }
+    let complete = derive.prune(now_ms)?.complete;
+    if complete {
+        *prune_at = Instant::now() + PRUNE;
+    }
+    Ok(!complete)
 }
