@@ -5,6 +5,7 @@ mod areas_world;
 use areas_world::{NOW, World, collection, feature, id, place, square};
 use phusong_collector::areas::{Defaults, day_of};
 use phusong_collector::store::{Imported, Move};
+use phusong_tests::harness::repository;
 use proptest::prelude::*;
 
 /// Province, commune and two hamlets in three levels of polygons, the fourth by circle.
@@ -178,6 +179,33 @@ fn a_changed_feature_changes_its_row_and_no_other() {
         let radius = if old.code == "0558702" { Some(900.0) } else { old.radius_m };
         assert_eq!(new, phusong_collector::store::AreaRow { radius_m: radius, ..old.clone() });
     }
+}
+
+#[test]
+fn places_of_the_first_version_of_the_database_are_kept_and_have_ends() {
+    let sql = |name: &str| {
+        let path = repository().join("collector/src/store/migrations").join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    };
+    let db = rusqlite::Connection::open_in_memory().expect("memory");
+    db.execute_batch(&sql("V1__observations.sql")).expect("version 1");
+    db.execute_batch(
+        "INSERT INTO site VALUES (1, 's');
+         INSERT INTO probe (id, name, site_ref, created_ms, retired_ms) VALUES (1, 'a', 1, 0, NULL), (2, 'b', 1, 0, 50);
+         INSERT INTO probe_place VALUES (1, 10, 21, 105, 'x'), (1, 20, 22, 106, NULL), (2, 30, 23, 107, NULL);",
+    )
+    .expect("three places");
+    db.execute_batch(&sql("V2__areas.sql")).expect("version 2");
+    let mut statement = db
+        .prepare("SELECT probe_ref, from_ms, to_ms, lat, label FROM place WHERE area_ref IS NULL ORDER BY id")
+        .expect("the table is there");
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    type Place = (i64, i64, Option<i64>, f64, Option<String>);
+    let places: Vec<Place> = statement.query_map([], row).expect("rows").map(|row| row.expect("a row")).collect();
+    let wanted: [Place; 3] =
+        [(1, 10, Some(20), 21.0, Some("x".into())), (1, 20, None, 22.0, None), (2, 30, Some(50), 23.0, None)];
+    assert_eq!(places, wanted);
+    assert!(db.prepare("SELECT * FROM probe_place").is_err(), "the old table is gone");
 }
 
 /// Hamlets by square or circle in a commune, each from some day on and maybe until a later one.
