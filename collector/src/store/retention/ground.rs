@@ -172,8 +172,13 @@ fn observations(
 ) -> Result<Chunk, StoreError> {
     let rows = db
         .prepare_cached(
+            // Two halves, so that rows of one time (uncertain ones share their epoch's floor) are not passed over anew.
             "SELECT at_ms, id, at_state > 0 OR received_ms < ?4 FROM observation
-              WHERE probe_ref = ?1 AND (at_ms, id) > (?2, ?3) AND at_ms < ?4 ORDER BY at_ms, id LIMIT ?5",
+              WHERE probe_ref = ?1 AND at_ms = ?2 AND id > ?3 AND ?2 < ?4
+              UNION ALL
+             SELECT at_ms, id, at_state > 0 OR received_ms < ?4 FROM observation
+              WHERE probe_ref = ?1 AND at_ms > ?2 AND at_ms < ?4
+              ORDER BY 1, 2 LIMIT ?5",
         )?
         .query_map(params![probe, at_ms, id, before_ms, CHUNK as i64], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
