@@ -19,6 +19,7 @@ use crate::mqtt::Client;
 use crate::notify::{State, notify};
 use crate::store::{LetterLimits, Retention, Store, StoreOptions};
 use anyhow::Context;
+use outlook::Outlook;
 use phusong_coverage::Policies;
 use reload::Live;
 use std::path::Path;
@@ -93,6 +94,7 @@ impl Running {
         let derive = derive::Running::start(config.data_dir.clone(), options, Policies::default())?;
         let pace = config.ingest.ack_interval_ms;
         let client = Client::start(&config.mqtt, pace, ingest.intake(), settled, metrics.mqtt())?;
+        let outlook = Outlook::new(readers.clone(), retention(config));
         let watched = Arc::new(Watched {
             counters,
             metrics,
@@ -101,7 +103,7 @@ impl Running {
             flow: client.flow(),
             queue_bound: config.ingest.queue_messages as u64,
             data_dir: config.data_dir.clone(),
-            outlook: Outlook::new(store_readers, retention(config)),
+            outlook,
         });
         let (token, token_out) = watch::channel(config.http.token.clone());
         let (stop_http, stop_out) = watch::channel(false);

@@ -44,6 +44,10 @@ pub struct Readiness {
     /// Absent where the file system does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_free_bytes: Option<u64>,
+    /// How large the store will become; absent in the first moments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub store_forecast: Option<crate::store::Forecast>,
     /// Sentences for a person; empty when ready.
     pub reasons: Vec<String>,
 }

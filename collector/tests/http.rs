@@ -29,6 +29,7 @@ fn readiness(ready: bool) -> Readiness {
         queue_messages: 0,
         queue_fill: 0.0,
         disk_free_bytes: Some(1),
+        store_forecast: None,
         reasons: if ready { vec![] } else { vec!["no connection to the broker".into()] },
     }
 }

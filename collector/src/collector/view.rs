@@ -3,6 +3,7 @@
 //! In: counters, the client's health, a short read of the store. Out: a [`Readiness`], the text of `/metrics`.
 //! Refuses to change anything.
 
+use super::outlook::Outlook;
 use crate::http::Readiness;
 use crate::ingest::{Counters, Fate};
 use crate::metrics::{Metrics, ProbeView, StoreView, View};
@@ -24,6 +25,7 @@ pub struct Watched {
     pub flow: Arc<Flow>,
     pub queue_bound: u64,
     pub data_dir: PathBuf,
+    pub outlook: Outlook,
 }
 
 impl Watched {
@@ -45,14 +47,16 @@ impl Watched {
             reasons.push("queue: it was full within the last 30 s; what was dropped comes again".into());
         }
         let under_way = self.flow.under_way.load(Ordering::Relaxed);
+        let ready = connected && store.is_none() && !full;
         Readiness {
-            ready: connected && store.is_none() && !full,
+            ready,
             state: if reasons.is_empty() { "ok" } else { "degraded" },
             mqtt_connected: connected,
             store_ok: store.is_none(),
             queue_messages: under_way,
             queue_fill: under_way as f64 / self.queue_bound as f64,
             disk_free_bytes: self.disk_free(),
+            store_forecast: self.outlook.look(ready),
             reasons,
         }
     }
