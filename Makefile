@@ -12,7 +12,7 @@ ifneq ($(shell command -v mold),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS ?= -Clink-arg=-fuse-ld=mold
 endif
 
-.PHONY: help setup build test faults bench-ingest size demo clean
+.PHONY: help setup build test faults truth-gaps bench-ingest bench-fold bench-restart size demo clean
 
 help:
 	@echo "make setup         install what is missing from Debian (as root; else it says which line to run)"
@@ -20,6 +20,9 @@ help:
 	@echo "make test          format, lints, every test, a short round of faults"
 	@echo "make faults        kills, full disks, power cuts: nothing may be lost"
 	@echo "make bench-ingest  samples and messages a second, against what the machine can do"
+	@echo "make truth-gaps    gaps, blinds and causes of simulated communes against what was true"
+	@echo "make bench-fold    what it costs to derive a day again"
+	@echo "make bench-restart how soon a collector with a nation's store is ready again (5 GB of disk)"
 	@echo "make size          size and memory of the agent's two builds"
 	@echo "make demo          broker, collector and a real agent measuring this machine's network, live"
 	@echo "make clean         remove what was built"
@@ -45,6 +48,19 @@ bench-ingest: setup
 	cargo build --release -p phusong-collector
 	cargo build --release -p phusong-tests --bin bench_ingest
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_ingest
+
+truth-gaps: setup
+	cargo build --release -p phusong-tests --bin truth_gaps
+	@$(CARGO_TARGET_DIR)/release/truth_gaps
+
+bench-fold: setup
+	cargo build --release -p phusong-tests --bin bench_fold
+	@$(CARGO_TARGET_DIR)/release/bench_fold
+
+bench-restart: setup
+	cargo build --release -p phusong-collector
+	cargo build --release -p phusong-tests --bin bench_restart
+	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_restart
 
 size: setup
 	cargo build --release -p phusong-collector
