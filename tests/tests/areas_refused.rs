@@ -26,109 +26,111 @@ fn with_commune(name: &str) -> World {
     world
 }
 
+/// What is wrong, the properties of a feature, what is said.
+const PROPERTIES: &[(&str, &str, &str)] = &[
+    ("no code", r#""name":"a""#, "feature 1: code: it is missing: every area needs one, as \"05587\""),
+    (
+        "a code that is a number",
+        r#""code":5587,"name":"a""#,
+        "feature 1: code: it is the number 5587: write it in quotes, \"5587\", with its leading zeros",
+    ),
+    (
+        "a parent that is a number",
+        r#""code":"01","name":"a","parent":5587"#,
+        "feature 1 (01): parent: it is the number 5587: write it in quotes, \"5587\", with its leading zeros",
+    ),
+    (
+        "an empty name",
+        r#""code":"01","name":"  ""#,
+        "feature 1 (01): name: it is empty: write what people call the area, as \"Bản Piềng\"",
+    ),
+    (
+        "a name that is no text",
+        r#""code":"01","name":["a"]"#,
+        "feature 1 (01): name: [\"a\"] is no text: write it in quotes",
+    ),
+    (
+        "a code too long",
+        r#""code":"012345678901234567890123456789012","name":"a""#,
+        "feature 1 (012345678901234567890123456789012): code: it has 33 bytes; at most 32 are allowed",
+    ),
+    (
+        "a name of two lines",
+        r#""code":"01","name":"a\nb""#,
+        "feature 1 (01): name: \"a\\nb\" has a control character: write it in one line",
+    ),
+    (
+        "no date",
+        r#""code":"01","name":"Bản Piềng","valid_from":"01/07/2025""#,
+        "feature 1 (01): valid_from: \"01/07/2025\" is no date: write it as 2025-07-01",
+    ),
+    (
+        "no such day",
+        r#""code":"01","name":"Bản Piềng","valid_to":"2025-02-30""#,
+        "feature 1 (01): valid_to: \"2025-02-30\": there is no such day",
+    ),
+    (
+        "an end before the beginning",
+        r#""code":"01","name":"Bản Piềng","valid_from":"2025-07-01","valid_to":"2025-07-01""#,
+        "feature 1 (01): valid_to: from 2025-07-01 until 2025-07-01: it is the first day that no longer counts, and must be later",
+    ),
+    (
+        "fewer than no people",
+        r#""code":"01","name":"Bản Piềng","population":-1"#,
+        "feature 1 (01): population: -1 cannot be: write whole people, 0 to 200000000",
+    ),
+    (
+        "half a person",
+        r#""code":"01","name":"Bản Piềng","population":12.5"#,
+        "feature 1 (01): population: 12.5 cannot be: write whole people, 0 to 200000000",
+    ),
+    (
+        "too many people",
+        r#""code":"01","name":"Bản Piềng","population":3e9"#,
+        "feature 1 (01): population: 3000000000 cannot be: write whole people, 0 to 200000000",
+    ),
+    (
+        "people in quotes",
+        r#""code":"01","name":"Bản Piềng","population":"120""#,
+        "feature 1 (01): population: \"120\" is no number: write it without quotes",
+    ),
+    (
+        "no reach",
+        r#""code":"01","name":"Bản Piềng","radius_m":0"#,
+        "feature 1 (01): radius_m: 0 cannot be: write metres, above 0 and up to 50000",
+    ),
+    (
+        "an unknown parent",
+        r#""code":"01","name":"Bản Piềng","parent":"7""#,
+        "feature 1 (01): parent: there is no area \"7\": import it before, or in the same file",
+    ),
+    (
+        "a parent without its zero",
+        r#""code":"01","name":"Bản Piềng","parent":"5587""#,
+        "feature 1 (01): parent: there is no area \"5587\": there is \"05587\"; a spreadsheet may have cut zeros off",
+    ),
+    (
+        "a parent of another time",
+        r#""code":"01","name":"Bản Piềng","parent":"05578","valid_from":"2025-07-01""#,
+        "feature 1 (01): parent: area \"05578\" is valid until 2025-07-01, and this one from 2025-07-01: no day is common to both",
+    ),
+    (
+        "its own parent",
+        r#""code":"01","name":"Bản Piềng","parent":"01""#,
+        "feature 1 (01): parent: an area cannot lie in itself: write the code of the next larger one, or nothing",
+    ),
+    (
+        "valid twice, in the store",
+        r#""code":"05578","name":"a","valid_from":"2025-06-30""#,
+        "feature 1 (05578): code: it is valid from 2025-06-30, and the stored one of the same code until 2025-07-01: end the \
+             older one with valid_to on the day when the newer one begins",
+    ),
+];
+
 #[test]
 fn each_wrong_property_of_a_feature_is_told_with_what_would_be_right() {
     let world = with_commune("refused-properties");
-    let good = r#""code":"01","name":"Bản Piềng""#;
-    for (what, properties, wanted) in [
-        ("no code", r#""name":"a""#, "feature 1: code: it is missing: every area needs one, as \"05587\""),
-        (
-            "a code that is a number",
-            r#""code":5587,"name":"a""#,
-            "feature 1: code: it is the number 5587: write it in quotes, \"5587\", with its leading zeros",
-        ),
-        (
-            "a parent that is a number",
-            r#""code":"01","name":"a","parent":5587"#,
-            "feature 1 (01): parent: it is the number 5587: write it in quotes, \"5587\", with its leading zeros",
-        ),
-        (
-            "an empty name",
-            r#""code":"01","name":"  ""#,
-            "feature 1 (01): name: it is empty: write what people call the area, as \"Bản Piềng\"",
-        ),
-        (
-            "a name that is no text",
-            r#""code":"01","name":["a"]"#,
-            "feature 1 (01): name: [\"a\"] is no text: write it in quotes",
-        ),
-        (
-            "a code too long",
-            r#""code":"012345678901234567890123456789012","name":"a""#,
-            "feature 1 (012345678901234567890123456789012): code: it has 33 bytes; at most 32 are allowed",
-        ),
-        (
-            "a name of two lines",
-            r#""code":"01","name":"a\nb""#,
-            "feature 1 (01): name: \"a\\nb\" has a control character: write it in one line",
-        ),
-        (
-            "no date",
-            &format!(r#"{good},"valid_from":"01/07/2025""#),
-            "feature 1 (01): valid_from: \"01/07/2025\" is no date: write it as 2025-07-01",
-        ),
-        (
-            "no such day",
-            &format!(r#"{good},"valid_to":"2025-02-30""#),
-            "feature 1 (01): valid_to: \"2025-02-30\": there is no such day",
-        ),
-        (
-            "an end before the beginning",
-            &format!(r#"{good},"valid_from":"2025-07-01","valid_to":"2025-07-01""#),
-            "feature 1 (01): valid_to: from 2025-07-01 until 2025-07-01: it is the first day that no longer counts, and must be later",
-        ),
-        (
-            "fewer than no people",
-            &format!(r#"{good},"population":-1"#),
-            "feature 1 (01): population: -1 cannot be: write whole people, 0 to 200000000",
-        ),
-        (
-            "half a person",
-            &format!(r#"{good},"population":12.5"#),
-            "feature 1 (01): population: 12.5 cannot be: write whole people, 0 to 200000000",
-        ),
-        (
-            "too many people",
-            &format!(r#"{good},"population":3e9"#),
-            "feature 1 (01): population: 3000000000 cannot be: write whole people, 0 to 200000000",
-        ),
-        (
-            "people in quotes",
-            &format!(r#"{good},"population":"120""#),
-            "feature 1 (01): population: \"120\" is no number: write it without quotes",
-        ),
-        (
-            "no reach",
-            &format!(r#"{good},"radius_m":0"#),
-            "feature 1 (01): radius_m: 0 cannot be: write metres, above 0 and up to 50000",
-        ),
-        (
-            "an unknown parent",
-            &format!(r#"{good},"parent":"7""#),
-            "feature 1 (01): parent: there is no area \"7\": import it before, or in the same file",
-        ),
-        (
-            "a parent without its zero",
-            &format!(r#"{good},"parent":"5587""#),
-            "feature 1 (01): parent: there is no area \"5587\": there is \"05587\"; a spreadsheet may have cut zeros off",
-        ),
-        (
-            "a parent of another time",
-            &format!(r#"{good},"parent":"05578","valid_from":"2025-07-01""#),
-            "feature 1 (01): parent: area \"05578\" is valid until 2025-07-01, and this one from 2025-07-01: no day is common to both",
-        ),
-        (
-            "its own parent",
-            &format!(r#"{good},"parent":"01""#),
-            "feature 1 (01): parent: an area cannot lie in itself: write the code of the next larger one, or nothing",
-        ),
-        (
-            "valid twice, in the store",
-            r#""code":"05578","name":"a","valid_from":"2025-06-30""#,
-            "feature 1 (05578): code: it is valid from 2025-06-30, and the stored one of the same code until 2025-07-01: end the \
-             older one with valid_to on the day when the newer one begins",
-        ),
-    ] {
+    for (what, properties, wanted) in PROPERTIES {
         let file = collection(&[feature(properties, "null")]);
         let wanted = format!("bad.geojson: {wanted}\n{END}");
         check(&world, what, "bad.geojson", file.as_bytes(), None, &wanted);
@@ -259,6 +261,15 @@ fn a_file_whose_frame_is_wrong_is_refused_before_its_areas() {
             Vec::new(),
             "bad.kml: its name must end in .geojson, .json or .csv, that says how it is read",
         ),
+    ] {
+        check(&world, what, name, &text, None, wanted);
+    }
+}
+
+#[test]
+fn a_csv_file_whose_frame_is_wrong_is_refused_before_its_areas() {
+    let world = with_commune("refused-frame-csv");
+    for (what, name, text, wanted) in [
         (
             "no column",
             "bad.csv",
