@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
-use problem::{Problem, Problems};
+use problem::{Problem, ProblemBody, Problems};
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -66,6 +66,7 @@ pub struct Sources {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Phủ Sóng collector", description = "What was measured and what is derived from it. Read-only."),
+    components(schemas(ProblemBody)),
     security(("token" = [])),
     modifiers(&Token)
 )]

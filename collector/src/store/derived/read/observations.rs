@@ -8,6 +8,7 @@ use super::Views;
 use crate::store::error::StoreError;
 use crate::store::read_observations::{COLUMNS, ObservationRow, read};
 use rusqlite::params;
+use std::collections::BTreeSet;
 
 /// Rows that one question walks over at most.
 const WALK: usize = 20_000;
@@ -58,7 +59,7 @@ impl Views {
         } else {
             horizon
         };
-        let rows = met.iter().map(|(_, id, _)| self.observation(*id)).collect::<Result<_, _>>()?;
+        let rows = self.rows(met.into_iter().map(|(_, id, _)| id))?;
         Ok(ObservationPage { rows, next })
     }
 
@@ -70,31 +71,41 @@ impl Views {
 
     /// Event time, id and kind of one probe's newest rows that a page may take.
     fn walk(&self, probe: i64, filter: &ObservationFilter, depth: usize) -> Result<Vec<(i64, i64, u16)>, StoreError> {
-        let sql = "SELECT at_ms, id, kind FROM main.observation INDEXED BY observation_time
-                    WHERE probe_ref = ?1 AND at_ms >= ?2 AND at_ms < ?3 AND (at_ms, id) < (?4, ?5)
-                    ORDER BY at_ms DESC, id DESC LIMIT ?6";
+        // Without the kind, the index alone answers.
+        let kind = if filter.kind.is_some() { "kind" } else { "0" };
+        let sql = format!(
+            "SELECT at_ms, id, {kind} FROM main.observation INDEXED BY observation_time
+              WHERE probe_ref = ?1 AND at_ms >= ?2 AND at_ms < ?3 AND (at_ms, id) < (?4, ?5)
+              ORDER BY at_ms DESC, id DESC LIMIT ?6"
+        );
         let from_ms = filter.from_ms.unwrap_or(i64::MIN);
         let to_ms = filter.to_ms.unwrap_or(i64::MAX);
         let (at_ms, id) = filter.after.unwrap_or((i64::MAX, i64::MAX));
-        let mut statement = self.db().prepare_cached(sql)?;
+        let mut statement = self.db().prepare_cached(&sql)?;
         let rows = statement.query_map(params![probe, from_ms, to_ms, at_ms, id, depth as i64], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    pub(super) fn observation(&self, id: i64) -> Result<ObservationRow, StoreError> {
-        let mut statement = self.db().prepare_cached(&format!("{COLUMNS} AND o.id = ?1"))?;
-        let mut rows = statement.query([id])?;
-        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        read(row)
+    fn rows(&self, ids: impl Iterator<Item = i64>) -> Result<Vec<ObservationRow>, StoreError> {
+        let mut statement = self.db().prepare(&format!("{COLUMNS} AND o.id = ?1"))?;
+        let mut found = Vec::new();
+        for id in ids {
+            let mut rows = statement.query([id])?;
+            found.push(read(rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)?);
+        }
+        Ok(found)
     }
 
     /// The newest observation of each kind, among the newest `depth` of a probe.
     pub fn newest_of_each_kind(&self, probe: i64, depth: usize) -> Result<Vec<ObservationRow>, StoreError> {
-        let walk = self.walk(probe, &ObservationFilter::default(), depth)?;
-        let mut seen = std::collections::BTreeSet::new();
-        let first = walk.into_iter().filter(|(_, _, kind)| seen.insert(*kind));
-        first.map(|(_, id, _)| self.observation(id)).collect()
+        let sql = "SELECT id, kind FROM main.observation INDEXED BY observation_time
+                    WHERE probe_ref = ?1 ORDER BY at_ms DESC, id DESC LIMIT ?2";
+        let mut statement = self.db().prepare(sql)?;
+        let rows = statement.query_map(params![probe, depth as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let walk: Vec<(i64, u16)> = rows.collect::<Result<_, _>>()?;
+        let mut seen = BTreeSet::new();
+        self.rows(walk.into_iter().filter(|(_, kind)| seen.insert(*kind)).map(|(id, _)| id))
     }
 }
