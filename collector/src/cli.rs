@@ -10,7 +10,9 @@ mod describe;
 mod import;
 mod observations;
 mod output;
+mod policy;
 mod probe;
+mod recompute;
 mod storage;
 mod when;
 
@@ -54,6 +56,11 @@ enum Command {
     /// Shows and replays what could not be accepted.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Adds and shows versions of the thresholds by which coverage is judged.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Judges again what is not sealed, by the policies that hold or by one of them. Sends no alerts.
+    Recompute(recompute::Recompute),
     /// Says how large the store will become.
     #[command(subcommand)]
     Storage(storage::Command),
@@ -99,6 +106,8 @@ fn dispatch(args: Args) -> anyhow::Result<()> {
         Command::Observations(command) => observations::run(&config()?, command),
         Command::Import(import) => import::run(&config()?, &import),
         Command::DeadLetters(command) => dead_letters::run(&config()?, command),
+        Command::Policy(command) => policy::run(&config()?, command),
+        Command::Recompute(args) => recompute::run(&config()?, &args),
         Command::Storage(command) => storage::run(&config()?, command),
         Command::Config(ConfigCommand::Show) => print(&config()?.to_toml()),
         Command::Config(ConfigCommand::Check) => {

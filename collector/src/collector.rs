@@ -20,7 +20,6 @@ use crate::notify::{State, notify};
 use crate::store::{LetterLimits, Retention, Store, StoreOptions};
 use anyhow::Context;
 use outlook::Outlook;
-use phusong_coverage::Policies;
 use reload::Live;
 use std::path::Path;
 use std::sync::Arc;
@@ -91,7 +90,7 @@ impl Running {
         let done = move |done| drop(settled_in.blocking_send(done));
         let ingest = Ingest::start(store, ingest_options(config), Arc::clone(&counters), done)?;
         let options = derive::Options { retention: retention(config), ..derive::Options::default() };
-        let derive = derive::Running::start(config.data_dir.clone(), options, Policies::default())?;
+        let derive = derive::Running::start(config.data_dir.clone(), options)?;
         let pace = config.ingest.ack_interval_ms;
         let client = Client::start(&config.mqtt, pace, ingest.intake(), settled, metrics.mqtt())?;
         let outlook = Outlook::new(readers.clone(), retention(config));

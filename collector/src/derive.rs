@@ -5,9 +5,12 @@
 //! ingest never waits; a crash between two steps repeats or resumes, it loses nothing.
 //! Limits: [`Options`].
 
+mod again;
 mod place;
+pub mod policies;
 mod running;
 
+pub use again::{Again, AgainError, Counted, Difference, Stand, Windows};
 pub use running::Running;
 
 use crate::store::derived::{Ground, PlaceSpan, Shelf, Touch};
@@ -15,6 +18,7 @@ use crate::store::{Pruned, Retention, StoreError, prune_derived};
 use phusong_coverage::Policies;
 use phusong_coverage::window::WindowNo;
 use phusong_protocol::ReadingKind;
+use policies::Versions;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -66,8 +70,13 @@ pub struct Progress {
 pub struct Derive {
     ground: Ground,
     shelf: Shelf,
+    versions: Versions,
+    /// Those of `versions` that hold, as of now.
     policies: Policies,
+    in_force: u32,
     options: Options,
+    /// While a recompute is at work: neighbours to be computed again. Nothing is announced then.
+    silent: Option<Vec<(i64, i64, i64)>>,
     places: Vec<PlaceSpan>,
     by_probe: HashMap<i64, Vec<usize>>,
     by_id: HashMap<i64, usize>,
@@ -75,16 +84,40 @@ pub struct Derive {
 
 impl Derive {
     /// `phusong.db` must be there.
-    pub fn open(dir: &Path, options: Options, policies: Policies, now_ms: i64) -> Result<Self, StoreError> {
+    pub fn open(dir: &Path, options: Options, now_ms: i64) -> Result<Self, StoreError> {
+        let ground = Ground::open(dir)?;
+        Self::over(ground, Shelf::open(dir, now_ms)?, options, now_ms)
+    }
+
+    fn over(ground: Ground, shelf: Shelf, options: Options, now_ms: i64) -> Result<Self, StoreError> {
+        let versions = Versions::load(&shelf)?;
+        let policies = versions.policies(now_ms);
         Ok(Derive {
-            ground: Ground::open(dir)?,
-            shelf: Shelf::open(dir, now_ms)?,
+            ground,
+            shelf,
+            in_force: policies.at(now_ms).version,
+            versions,
             policies,
             options,
+            silent: None,
             places: Vec::new(),
             by_probe: HashMap::new(),
             by_id: HashMap::new(),
         })
+    }
+
+    /// Takes policies that were added since, and those whose day has come. What was judged before stays as it is.
+    fn take_policies(&mut self, as_of_ms: i64) -> Result<(), StoreError> {
+        if !self.versions.fresh(&self.shelf)? {
+            self.versions = Versions::load(&self.shelf)?;
+            self.policies = self.versions.policies(as_of_ms);
+        }
+        if self.policies.at(as_of_ms).version != self.in_force {
+            self.policies = self.versions.policies(as_of_ms);
+            self.in_force = self.policies.at(as_of_ms).version;
+            tracing::info!("policy {} is in force", self.in_force);
+        }
+        Ok(())
     }
 
     pub fn shelf(&mut self) -> &mut Shelf {
@@ -130,6 +163,7 @@ impl Derive {
 
     /// Notes what arrived, was re-timed, moved or fell due.
     fn look(&mut self, as_of_ms: i64, progress: &mut Progress) -> Result<(), StoreError> {
+        self.take_policies(as_of_ms)?;
         self.look_at_places()?;
         let limit = self.options.arrivals;
         let (arrived, mark) = self.ground.arrived(self.shelf.mark(ARRIVED)?, limit)?;

@@ -48,7 +48,7 @@ impl Derive {
         progress.changes += self.save_interruptions(place, &outcome, as_of_ms)?;
         let complete_ms = self.ground.complete_until_ms(place.probe)?;
         state.final_until_ms = state.final_until_ms.max(complete_ms).max(Some(as_of_ms - FINAL_MS));
-        state.deadline_ms = deadline(&state, self.policies.newest(), place, as_of_ms);
+        state.deadline_ms = deadline(&state, self.policies.at(as_of_ms), place, as_of_ms);
         self.shelf.put_place_state(place.id, &state)
     }
 
@@ -147,7 +147,8 @@ impl Derive {
             }
             self.shelf.put_last_known(place.id, network)?;
         }
-        self.shelf.count("final_changed", final_changed)
+        let counted = if self.silent.is_some() { 0 } else { final_changed };
+        self.shelf.count("final_changed", counted)
     }
 
     /// Says how many changes were written.
@@ -178,7 +179,10 @@ impl Derive {
         for neighbour in if moved.is_empty() { Vec::new() } else { self.neighbours(place) } {
             for from_ms in &moved {
                 let no = WindowNo::of(*from_ms).0;
-                self.shelf.touch(neighbour, no - 1, no + 1)?;
+                match &mut self.silent {
+                    Some(pending) => pending.push((neighbour, no - 1, no + 1)),
+                    None => self.shelf.touch(neighbour, no - 1, no + 1)?,
+                }
             }
         }
         Ok(changes)
@@ -206,8 +210,7 @@ impl Derive {
         }
         for withdrawn in &reconciled.withdrawn {
             if let Some(filed) = old.iter().find(|filed| filed.case == withdrawn.case) {
-                self.shelf.change("withdrawn", filed, now_ms)?;
-                changes += 1;
+                changes += self.announce("withdrawn", filed, now_ms)?;
             }
         }
         self.shelf.withdraw(&reconciled, now_ms)?;
@@ -228,15 +231,22 @@ impl Derive {
                 Some(before) if before.interruption.to_ms.is_none() && one.to_ms.is_some() => "closed",
                 Some(_) => "changed",
             };
-            self.shelf.change(what, &filed, now_ms)?;
-            changes += 1;
+            changes += self.announce(what, &filed, now_ms)?;
             // One that is learned after its end is opened and closed at once.
             if before.is_none() && one.to_ms.is_some() {
-                self.shelf.change("closed", &filed, now_ms)?;
-                changes += 1;
+                changes += self.announce("closed", &filed, now_ms)?;
             }
         }
         Ok(changes)
+    }
+
+    /// Writes a change, unless a recompute is at work. Says how many were written.
+    fn announce(&mut self, what: &str, filed: &Filed, now_ms: i64) -> Result<usize, StoreError> {
+        if self.silent.is_some() {
+            return Ok(0);
+        }
+        self.shelf.change(what, filed, now_ms)?;
+        Ok(1)
     }
 }
 

@@ -5,7 +5,6 @@
 
 use super::{Derive, Options};
 use crate::store::StoreError;
-use phusong_coverage::Policies;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -24,13 +23,13 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(dir: PathBuf, options: Options, policies: Policies) -> std::io::Result<Self> {
+    pub fn start(dir: PathBuf, options: Options) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("derive".into()).spawn(move || {
             let mut derive = None;
             let mut prune_at = Instant::now();
             loop {
-                let wait = match step(&mut derive, &dir, options, &policies, &mut prune_at) {
+                let wait = match step(&mut derive, &dir, options, &mut prune_at) {
                     Ok(true) => Duration::ZERO,
                     Ok(false) => PAUSE,
                     Err(error) => {
@@ -62,14 +61,13 @@ fn step(
     derive: &mut Option<Derive>,
     dir: &std::path::Path,
     options: Options,
-    policies: &Policies,
     prune_at: &mut Instant,
 ) -> Result<bool, StoreError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     let derive = match derive {
         Some(derive) => derive,
-        None => derive.insert(Derive::open(dir, options, policies.clone(), now_ms)?),
+        None => derive.insert(Derive::open(dir, options, now_ms)?),
     };
     if derive.step(now_ms)?.more {
         return Ok(true);

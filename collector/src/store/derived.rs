@@ -8,9 +8,11 @@ mod translate;
 mod words;
 
 mod ground;
+mod policies;
 pub mod read;
 mod shelf;
 
 pub use ground::{Ground, PlaceHeard, PlaceSpan, Touch};
+pub use policies::{CONTENT_BYTES, PolicyRow};
 pub use shelf::{Filed, PlaceState, Shelf, StoredWindow, database, span};
 pub use words::{cause as cause_word, confidence as confidence_word};

@@ -10,7 +10,7 @@ use phusong_collector::ingest::{Counters, Decoded, Engine, Incoming};
 use phusong_collector::store::derived::{cause_word, confidence_word};
 use phusong_collector::store::{Move, NewProbe, Readers, Registrar, Standing, Store, StoreOptions};
 use phusong_coverage::interruption::Kind;
-use phusong_coverage::{Place, Policies};
+use phusong_coverage::Place;
 use phusong_simulator::{DAY_MS, World};
 use std::path::Path;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub fn live(world: &World, dir: &Path, mut progress: impl FnMut(i64)) -> Result<
     register(world, dir)?;
     let counters = Arc::new(Counters::default());
     let mut engine = Engine::new(store, Arc::clone(&counters));
-    let mut derive = Derive::open(dir, Options::default(), Policies::default(), plan.start_ms)?;
+    let mut derive = Derive::open(dir, Options::default(), plan.start_ms)?;
     let mut outcome = Outcome::default();
     let mut next_ms = plan.start_ms + DAY_MS;
     let mut group = Vec::with_capacity(GROUP);

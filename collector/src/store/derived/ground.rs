@@ -59,6 +59,19 @@ impl Ground {
         Ok(Ground { db, targets: HashMap::new(), uplinks: HashMap::new() })
     }
 
+    /// From here on, until [`Ground::free`], every answer is of one moment.
+    pub fn hold(&self) -> Result<(), StoreError> {
+        Ok(self.db.execute_batch("BEGIN")?)
+    }
+
+    pub fn free(&self) {
+        if !self.db.is_autocommit()
+            && let Err(error) = self.db.execute_batch("COMMIT")
+        {
+            tracing::debug!("ending a read transaction: {error}");
+        }
+    }
+
     /// New observations after `after` in the order of commits, at most `limit`; and the mark for the next look.
     pub fn arrived(&self, after: i64, limit: usize) -> Result<(Vec<Touch>, i64), StoreError> {
         let sql = "SELECT id, probe_ref, at_ms, kind FROM observation WHERE id > ?1 ORDER BY id LIMIT ?2";

@@ -63,6 +63,13 @@ impl Shelf {
         Ok(Shelf { db, networks: HashMap::new() })
     }
 
+    /// An empty one with the same tables, gone with its connection: a file of SQLite's own that has no name.
+    pub fn passing() -> Result<Self, StoreError> {
+        let db = Connection::open("")?;
+        MIGRATIONS.iter().try_for_each(|(_, sql)| db.execute_batch(sql))?;
+        Ok(Shelf { db, networks: HashMap::new() })
+    }
+
     pub fn begin(&self) -> Result<(), StoreError> {
         Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
     }
