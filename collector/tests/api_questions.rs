@@ -19,18 +19,24 @@ fn parameters(operation: &Value) -> Vec<String> {
     asked.map(|parameter| parameter["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-#[test]
-fn a_bad_question_is_answered_with_what_would_be_right() {
-    let commune = Commune::new();
-    let bad = |kind: &str, title: &str, parameter: &str, detail: &str| {
-        json!({"type": format!("urn:phusong:problem:{kind}"), "title": title, "status": 400, "detail": detail,
-               "parameter": parameter})
-    };
-    let value = |parameter: &str, detail: &str| bad("bad-value", "Bad value", parameter, detail);
-    let missing = |detail: &str| json!({"type": "urn:phusong:problem:not-found", "title": "Not found", "status": 404, "detail": detail});
+fn bad(kind: &str, title: &str, parameter: &str, detail: &str) -> Value {
+    json!({"type": format!("urn:phusong:problem:{kind}"), "title": title, "status": 400, "detail": detail,
+           "parameter": parameter})
+}
+
+fn value(parameter: &str, detail: &str) -> Value {
+    bad("bad-value", "Bad value", parameter, detail)
+}
+
+fn missing(detail: &str) -> Value {
+    json!({"type": "urn:phusong:problem:not-found", "title": "Not found", "status": 404, "detail": detail})
+}
+
+/// Each with its answer, to the letter; `gaps`: a cursor of another list than the one it is used for.
+fn bad_questions(gaps: &str) -> Vec<(String, Value)> {
     let cursor = "A cursor is `next_cursor` of an answer of this route, unchanged; leave it out to begin anew.";
-    let gaps = commune.found("/api/v1/gaps?limit=1")["next_cursor"].as_str().expect("more").to_owned();
-    for (path, wanted) in [
+    let others = format!("blinds?cursor={gaps}");
+    let all = [
         (
             "changes?since=1",
             bad(
@@ -82,7 +88,7 @@ fn a_bad_question_is_answered_with_what_would_be_right() {
         ),
         ("dead-letters?probe=N%C3%A0", value("probe", "`probe` cannot be `Nà`: write 1 to 32 of a-z, 0-9 and '-'.")),
         ("gaps?cursor=!", bad("bad-cursor", "Bad cursor", "cursor", cursor)),
-        (&format!("blinds?cursor={gaps}"), bad("bad-cursor", "Bad cursor", "cursor", cursor)),
+        (others.as_str(), bad("bad-cursor", "Bad cursor", "cursor", cursor)),
         ("probes/nobody", missing("There is no probe `nobody`; GET /api/v1/probes lists those that are.")),
         ("hamlets/td", missing("There is no hamlet `td`; GET /api/v1/hamlets lists those that are.")),
         (
@@ -90,7 +96,15 @@ fn a_bad_question_is_answered_with_what_would_be_right() {
             json!({"type": "about:blank", "title": "There is nothing here", "status": 404,
             "detail": "GET /openapi.json lists what there is."}),
         ),
-    ] {
+    ];
+    all.map(|(path, wanted)| (path.to_owned(), wanted)).into()
+}
+
+#[test]
+fn a_bad_question_is_answered_with_what_would_be_right() {
+    let commune = Commune::new();
+    let gaps = commune.found("/api/v1/gaps?limit=1")["next_cursor"].as_str().expect("more").to_owned();
+    for (path, wanted) in bad_questions(&gaps) {
         let reply = commune.get(&format!("/api/v1/{path}"));
         assert_eq!(reply.json(), wanted, "{path}");
         assert_eq!(json!(reply.status), wanted["status"], "{path}");
