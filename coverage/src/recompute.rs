@@ -132,7 +132,7 @@ impl Scan<'_> {
     fn calm(&self, no: i64, end: usize, since: i64, policy: &Policy) -> bool {
         let (mut later, mut alive) = (no, 0);
         for one in self.graded[..end].iter().rev() {
-            if later - one.no - 1 > policy.unknown_run && later - policy.unknown_run - 1 >= since {
+            if later - one.no - 1 > policy.unknown_run && later - policy.unknown_run > since {
                 return true;
             }
             if one.no < since {
@@ -150,7 +150,7 @@ impl Scan<'_> {
                 return true;
             }
         }
-        later - policy.unknown_run - 1 >= since || self.begins(since)
+        later - policy.unknown_run > since || self.begins(since)
     }
 
     /// No target is silent on its own just before `no`.

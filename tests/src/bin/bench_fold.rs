@@ -158,7 +158,7 @@ fn store(report: &mut Report) -> Result<()> {
         let (topic, payload, received_ms) = (delivery.topic, delivery.payload, delivery.received_ms);
         engine.group(&[Decoded::of(Incoming { topic, payload, received_ms, token: 0 })], received_ms, &mut |_| {});
     }
-    let mut derive = Derive::open(dir.path(), Options::default(), Policies::default(), plan.start_ms)?;
+    let mut derive = Derive::open(dir.path(), Options::default(), plan.start_ms)?;
     let first = derive.settle(plan.end_ms())?;
     let started = WindowNo::of(plan.start_ms).0;
     let touched = median(|| {
