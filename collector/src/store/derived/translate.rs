@@ -40,6 +40,9 @@ pub struct Context {
     pub role: Role,
 }
 
+/// An attempt that stands for raw rounds, and which: epoch, first and last seq.
+pub type Summarised = (Attempt, Vec<(u64, u64, u64)>);
+
 #[derive(Debug)]
 pub enum Heard {
     Nothing,
@@ -162,7 +165,7 @@ fn summary(summary: &SummaryReading, row: &Row, attempt: Attempt) -> Heard {
 pub fn settle(
     attempts: &mut BTreeMap<NetworkId, Vec<Attempt>>,
     raws: &HashSet<SampleId>,
-    summaries: Vec<(Attempt, Vec<(u64, u64, u64)>)>,
+    summaries: Vec<Summarised>,
 ) {
     let mut dropped = HashSet::new();
     for (attempt, replaced) in summaries {
