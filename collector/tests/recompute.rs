@@ -268,6 +268,24 @@ fn gaps_and_blinds_go_and_come_with_their_cases_and_without_a_word() {
 }
 
 #[test]
+fn a_silence_over_the_first_moment_of_a_policy_keeps_its_case() {
+    let from = |hamlet: &Hamlet| (hamlet.now_ms / WINDOW_MS - WINDOWS + SILENT.start + 2) * WINDOW_MS;
+    for [before, after] in [[3, 20], [20, 3]] {
+        let hamlet = Hamlet::new();
+        let shelf = Shelf::open(hamlet.dir(), hamlet.now_ms).expect("a new file");
+        for (ms, windows) in [(from(&hamlet) - DAY_MS, before), (from(&hamlet), after)] {
+            shelf.add_policy(ms, &format!("{{\"blind_windows\": {windows}}}")).expect("a new row");
+        }
+        let hamlet = hamlet.derived();
+        let blinds = if before == 3 { 2 } else { 0 };
+        assert_eq!(hamlet.number("SELECT count(*) FROM interruption WHERE kind = 2"), blinds);
+        let rows = hamlet.rows();
+        hamlet.recompute(&Again::default());
+        assert_eq!(hamlet.rows(), rows, "judged by the policy under which it began");
+    }
+}
+
+#[test]
 fn only_what_was_asked_for_is_judged_again() {
     let hamlet = Hamlet::new().derived();
     let two = hamlet.add_policy("effective_from = \"2100-01-01\"\nrtt_target_ms = 10\n");

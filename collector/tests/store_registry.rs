@@ -10,7 +10,10 @@ use phusong_protocol::{Epoch, ReadingKind};
 fn new(name: &str) -> NewProbe {
     let place = Place::new(22.281, 106.454).expect("it lies in Vietnam");
     NewProbe {
-        probe: probe(name), site: site(SITE), label: Some("Nà Chèn, nhà văn hoá".into()), place: Some(place.into())
+        probe: probe(name),
+        site: site(SITE),
+        label: Some("Nà Chèn, nhà văn hoá".into()),
+        place: Some(place.into()),
     }
 }
 
@@ -111,6 +114,6 @@ fn observations_are_tailed_in_the_order_of_commits_and_listed_in_the_order_of_ev
     assert!(ask(ObservationQuery { kind: Some(ReadingKind::Dns.code()), ..all }).is_empty());
     assert_eq!(reader.newest_id().expect("readable"), 3);
     let facts = reader.facts().expect("readable");
-    assert_eq!(facts.schema, 2);
+    assert_eq!(facts.schema, 3);
     assert!(facts.bytes > 0 && facts.free_bytes > 0);
 }

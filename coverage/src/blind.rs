@@ -3,7 +3,7 @@
 //! In: windows of a place over all its networks, ascending, and since when until when it was due. Out: [`Silence`]s.
 //! A blind begins with the last moment before and ends with the first after; it is never downtime.
 
-use crate::policy::Policy;
+use crate::policy::Policies;
 use crate::window::{Window, WindowNo};
 
 /// What one window says of the place's ability to test.
@@ -44,7 +44,9 @@ pub struct Silence {
 
 /// The silences of a place that was due from its first proof on until `until_ms` (its end, or now). `ended`: it is not
 /// due any more after that. `windows` ascend and hold every window of the range.
-pub fn silences(windows: &[Presence], until_ms: i64, ended: bool, policy: &Policy) -> Vec<Silence> {
+pub fn silences(windows: &[Presence], until_ms: i64, ended: bool, policies: &Policies) -> Vec<Silence> {
+    // Each by the policy of its own first window, in whatever steps it is looked at.
+    let enough = |heard: i64| policies.at(WindowNo(heard + 1).start_ms()).blind_windows;
     let mut found = Vec::new();
     // The last window that broke the silence, and when it was heard last.
     let mut heard: Option<(i64, i64)> = None;
@@ -60,7 +62,7 @@ pub fn silences(windows: &[Presence], until_ms: i64, ended: bool, policy: &Polic
             }
         };
         if let Some((no, last_ms)) = heard
-            && window.no - no > policy.blind_windows
+            && window.no - no > enough(no)
         {
             found.push(Silence { first: no + 1, from_ms: last_ms, to_ms: Some(span.0), own_side });
         }
@@ -68,7 +70,7 @@ pub fn silences(windows: &[Presence], until_ms: i64, ended: bool, policy: &Polic
         own_side = false;
     }
     if let Some((no, last_ms)) = heard
-        && WindowNo::of(until_ms).0 - no > policy.blind_windows
+        && WindowNo::of(until_ms).0 - no > enough(no)
     {
         found.push(Silence { first: no + 1, from_ms: last_ms, to_ms: ended.then_some(until_ms), own_side });
     }
@@ -94,7 +96,7 @@ mod tests {
             .collect();
         let until_ms = line.len() as i64 * WINDOW_MS;
         let seconds = |ms: i64| ms / 1_000;
-        silences(&windows, until_ms, ended, &Policy::default())
+        silences(&windows, until_ms, ended, &Policies::default())
             .into_iter()
             .map(|s| (s.first, seconds(s.from_ms), s.to_ms.map(seconds), s.own_side))
             .collect()

@@ -258,16 +258,16 @@ fn blinds(
         // The silence that follows the window after belongs to another step.
         after.map_or(i64::MAX, |at| presence[at].no + 1),
     );
-    let policy = policies.at(WindowNo(touched.0).start_ms());
     let until_ms = match after {
         Some(at) => WindowNo(presence[at].no).end_ms(),
         None => due.until_ms.min(as_of_ms),
     };
     let ended = due.ended && due.until_ms <= as_of_ms;
-    for silence in blind::silences(slice, until_ms, ended, policy) {
+    for silence in blind::silences(slice, until_ms, ended, policies) {
         // What the probe did elsewhere afterwards is not this place's.
         let subject = Subject { kind: Kind::Blind, place: range.place, network: None, target: None };
         let first = WindowNo(silence.first);
+        let policy = policies.at(first.start_ms());
         let near = |at: &i64| (at - silence.from_ms).abs() <= policy.together_ms;
         let together = range.stopped.iter().any(near);
         found.push(Interruption {

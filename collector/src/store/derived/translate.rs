@@ -162,11 +162,7 @@ fn summary(summary: &SummaryReading, row: &Row, attempt: Attempt) -> Heard {
 }
 
 /// A summary counts unless all rounds that it stands for are here; then they count, and never both.
-pub fn settle(
-    attempts: &mut BTreeMap<NetworkId, Vec<Attempt>>,
-    raws: &HashSet<SampleId>,
-    summaries: Vec<Summarised>,
-) {
+pub fn settle(attempts: &mut BTreeMap<NetworkId, Vec<Attempt>>, raws: &HashSet<SampleId>, summaries: Vec<Summarised>) {
     let mut dropped = HashSet::new();
     for (attempt, replaced) in summaries {
         // A range may name more numbers than anybody can count: only those that are here are looked at.
