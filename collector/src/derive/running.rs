@@ -10,6 +10,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Below everything else of this machine that is not nice itself.
+const NICE: i32 = 10;
 /// Between two looks when there is nothing to do.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two rounds of removing what is too old.
@@ -26,6 +28,10 @@ impl Running {
     pub fn start(dir: PathBuf, options: Options) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("derive".into()).spawn(move || {
+            // On Linux this is the calling thread alone: where cores are few, ingest comes first.
+            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+                tracing::debug!("deriving at usual priority: {error}");
+            }
             let mut derive = None;
             let mut prune_at = Instant::now();
             loop {

@@ -94,7 +94,9 @@ impl Shelf {
     }
 
     pub fn set_mark(&self, name: &str, value: i64) -> Result<(), StoreError> {
-        let sql = "INSERT INTO mark (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+        // Nothing is written where nothing changes: an idle collector must not wear out a memory card.
+        let sql = "INSERT INTO mark (name, value) VALUES (?1, ?2)
+                   ON CONFLICT (name) DO UPDATE SET value = ?2 WHERE value <> ?2";
         self.db.prepare_cached(sql)?.execute(params![name, value])?;
         Ok(())
     }
