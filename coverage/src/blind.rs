@@ -48,8 +48,9 @@ pub fn silences(windows: &[Presence], until_ms: i64, ended: bool, policies: &Pol
     // Each by the policy of its own first window, in whatever steps it is looked at.
     let enough = |heard: i64| policies.at(WindowNo(heard + 1).start_ms()).blind_windows;
     let mut found = Vec::new();
-    // The last window that broke the silence, and when it was heard last.
-    let mut heard: Option<(i64, i64)> = None;
+    // The last window that broke the silence, when it was heard last, and whether all of it is certain: what is only
+    // bounded in time may belong anywhere into the silence beside it.
+    let mut heard: Option<(i64, i64, bool)> = None;
     let mut own_side = false;
     for window in windows {
         let span = match (window.able, window.undated) {
@@ -61,15 +62,17 @@ pub fn silences(windows: &[Presence], until_ms: i64, ended: bool, policies: &Pol
                 continue;
             }
         };
-        if let Some((no, last_ms)) = heard
+        if let Some((no, last_ms, certain)) = heard
+            && certain
+            && !window.undated
             && window.no - no > enough(no)
         {
             found.push(Silence { first: no + 1, from_ms: last_ms, to_ms: Some(span.0), own_side });
         }
-        heard = Some((window.no, span.1));
+        heard = Some((window.no, span.1, !window.undated));
         own_side = false;
     }
-    if let Some((no, last_ms)) = heard
+    if let Some((no, last_ms, _)) = heard
         && WindowNo::of(until_ms).0 - no > enough(no)
     {
         found.push(Silence { first: no + 1, from_ms: last_ms, to_ms: ended.then_some(until_ms), own_side });
@@ -113,7 +116,9 @@ mod tests {
             ("....x", false, vec![]),
             ("xooox", false, vec![(1, 180, Some(1_320), true)]),
             ("x.u.x", false, vec![]),
-            ("x...u...x", false, vec![(1, 180, Some(1_200), false), (5, 1_500, Some(2_520), false)]),
+            ("x...u...x", false, vec![]),
+            ("x...u....", false, vec![(5, 1_500, None, false)]),
+            ("x...xu...x", false, vec![(1, 180, Some(1_320), false)]),
             ("", false, vec![]),
         ] {
             assert_eq!(found(line, ended), wanted, "{line}");
