@@ -65,10 +65,10 @@ pub struct GapFold<'p> {
 }
 
 impl<'p> GapFold<'p> {
-    /// `open`: a gap that was open and settled (its last known windows were all Dead) where this fold begins.
-    pub fn new(policy: &'p Policy, open: Option<Gap>) -> Self {
-        let last_known = open.as_ref().map(|gap| gap.last_dead);
-        GapFold { policy, recent: VecDeque::with_capacity(policy.of + 1), open, last_known, gaps: Vec::new() }
+    /// Begins where nothing is pending.
+    pub fn new(policy: &'p Policy) -> Self {
+        let recent = VecDeque::with_capacity(policy.of + 1);
+        GapFold { policy, recent, open: None, last_known: None, gaps: Vec::new() }
     }
 
     /// The policy of the windows that follow.
@@ -175,7 +175,7 @@ mod tests {
     /// `d` dead, `g` good, `.` unknown, one letter a window.
     fn gaps(line: &str) -> Vec<(i64, Option<i64>, bool, i64)> {
         let policy = Policy::default();
-        let mut fold = GapFold::new(&policy, None);
+        let mut fold = GapFold::new(&policy);
         for (no, letter) in line.chars().enumerate() {
             let grade = match letter {
                 'd' => Grade::Dead,

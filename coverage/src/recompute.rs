@@ -185,7 +185,7 @@ fn gaps(
     let end = windows.partition_point(|window| window.no < to);
     let inside = &windows[begin..end.max(begin)];
     let skip = graded.partition_point(|one| one.no < from);
-    let mut fold = GapFold::new(policies.at(WindowNo(from).start_ms()), None);
+    let mut fold = GapFold::new(policies.at(WindowNo(from).start_ms()));
     for (window, one) in inside.iter().zip(&graded[skip..]) {
         fold.set_policy(policies.at(window.number().start_ms()));
         fold.add(window, one.grade, one.reason == Reason::NoSignal);
@@ -207,7 +207,7 @@ fn gaps(
             evidence: gap.evidence,
         });
     }
-    for run in remote::runs(inside, &[], until, policies.newest()) {
+    for run in remote::runs(inside, until, policies.newest()) {
         let target = Some(run.target);
         let subject = Subject { kind: Kind::Remote, place: range.place, network: Some(network), target };
         let first = WindowNo(run.first);
@@ -220,7 +220,7 @@ fn gaps(
             end_unobserved: run.end_unobserved,
             observed_dead_s: windows_s(run.windows),
             cause: Cause::new(CauseKind::Remote, Confidence::Likely, Proof::OthersAnswered, Vec::new()),
-            evidence: run.evidence,
+            evidence: Vec::new(),
         });
     }
 }

@@ -3,7 +3,7 @@
 //! In: windows of one place and network, ascending. Out: [`RemoteRun`]s. No gap, no blind, no grade comes of them.
 //! A window in which nothing answers says nothing about one target.
 
-use crate::observation::{SampleId, TargetId};
+use crate::observation::TargetId;
 use crate::policy::Policy;
 use crate::window::Window;
 use std::collections::BTreeMap;
@@ -16,7 +16,6 @@ pub struct RemoteRun {
     pub end: Option<i64>,
     pub end_unobserved: bool,
     pub windows: i64,
-    pub evidence: Vec<SampleId>,
 }
 
 #[derive(Debug, Clone)]
@@ -26,12 +25,9 @@ struct Run {
     windows: i64,
 }
 
-/// `open`: runs that were long enough already where these windows begin.
-pub fn runs(windows: &[Window], open: &[RemoteRun], as_of: i64, policy: &Policy) -> Vec<RemoteRun> {
-    let mut silent: BTreeMap<TargetId, Run> = open
-        .iter()
-        .map(|run| (run.target, Run { first: run.first, last: run.first + run.windows - 1, windows: run.windows }))
-        .collect();
+/// `windows` begin where no target is silent.
+pub fn runs(windows: &[Window], as_of: i64, policy: &Policy) -> Vec<RemoteRun> {
+    let mut silent: BTreeMap<TargetId, Run> = BTreeMap::new();
     let mut found = Vec::new();
     for window in windows {
         lapse(&mut silent, window.no, policy, &mut found);
@@ -79,7 +75,7 @@ fn emit(
 ) {
     if run.windows >= policy.remote_windows as i64 {
         let (first, windows) = (run.first, run.windows);
-        found.push(RemoteRun { target, first, end, end_unobserved, windows, evidence: Vec::new() });
+        found.push(RemoteRun { target, first, end, end_unobserved, windows });
     }
 }
 
@@ -104,7 +100,7 @@ mod tests {
                 Window { targets, ..Window::new(WindowNo(no)) }
             })
             .collect();
-        let found = runs(&windows, &[], line.len() as i64, &Policy::default());
+        let found = runs(&windows, line.len() as i64, &Policy::default());
         found.into_iter().map(|run| (run.target.0, run.first, run.end, run.end_unobserved)).collect()
     }
 

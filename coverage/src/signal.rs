@@ -29,7 +29,7 @@ pub struct Seen {
     pub state: RadioState,
 }
 
-/// Bins alive and dead, summed over devices with equal weight: each in tenths of a bin of one device.
+/// Alive and dead in thousandths of the observed time, devices with equal weight; `None` where nothing was observed.
 pub fn window(seen: &[Seen], no: WindowNo) -> Option<(u16, u16)> {
     let mut devices: BTreeMap<i64, Vec<Seen>> = BTreeMap::new();
     for one in seen {

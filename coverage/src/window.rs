@@ -64,7 +64,7 @@ pub struct Window {
     pub tried: Option<(i64, i64)>,
     /// The first unanswered samples, else none: what a gap is proved with.
     pub evidence: Vec<SampleId>,
-    /// A radio's time-weighted state, in bins of ten seconds: (alive, dead).
+    /// A radio's time-weighted state: alive and dead in thousandths of the observed time (`signal.rs`).
     pub signal: Option<(u16, u16)>,
     /// Observations whose time is only bounded fell here: nothing may be concluded from silence.
     pub undated: bool,

@@ -22,9 +22,11 @@ mod lab;
 pub mod netns;
 pub mod tmpfs;
 
+mod bench;
 mod report;
 mod samples;
 
+pub use bench::{bench_dir, median};
 pub use configs::{AgentConfig, CollectorConfig, TargetConfig};
 pub use flood::{Flood, Messages};
 pub use http::{get, metrics};

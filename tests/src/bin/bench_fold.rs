@@ -5,7 +5,7 @@
 //! reading its observations, in milliseconds. Each five times, medians, on one thread; the physical limit beside it is a
 //! plain pass over the same windows that only sums a field.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use phusong_collector::derive::{Derive, Options};
 use phusong_collector::ingest::{Counters, Decoded, Engine, Incoming};
 use phusong_collector::store::{NewProbe, Registrar, Store, StoreOptions};
@@ -16,10 +16,9 @@ use phusong_coverage::recompute::{Due, Range, recompute};
 use phusong_coverage::window::{WINDOW_MS, Window, WindowNo, windows};
 use phusong_coverage::{Micros, Place, PlaceId, Policies, Policy};
 use phusong_simulator::{Plan, Rates, World};
-use phusong_tests::harness::{Bound, Report, TempDir};
+use phusong_tests::harness::{Bound, Report, TempDir, bench_dir, median};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,7 +44,7 @@ fn measure(report: &mut Report) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(SEED);
     let attempts = attempts(&mut random, YEAR);
     let none = BTreeSet::new();
-    let aggregated = median(|| {
+    let aggregated = seconds(|| {
         black_box(windows(&attempts, &none));
     });
     let year: Vec<Window> = windows(&attempts, &none).into_values().collect();
@@ -53,15 +52,15 @@ fn measure(report: &mut Report) -> Result<()> {
     report.figure("aggregate_windows_per_s", year.len() as f64 / aggregated, Bound::Free);
 
     let policy = Policy::default();
-    let folded = median(|| {
-        let mut fold = GapFold::new(&policy, None);
+    let folded = seconds(|| {
+        let mut fold = GapFold::new(&policy);
         for at in 0..year.len() {
             let graded = judge(&year, at, &policy);
             fold.add(&year[at], graded.grade, false);
         }
         black_box(fold.finish(WindowNo(YEAR)));
     });
-    let passed = median(|| {
+    let passed = seconds(|| {
         black_box(year.iter().map(|window| u64::from(window.sent) + window.targets.len() as u64).sum::<u64>());
     });
     report.figure("fold_windows_per_s", year.len() as f64 / folded, Bound::AtLeast(2e6));
@@ -70,17 +69,16 @@ fn measure(report: &mut Report) -> Result<()> {
     store(report)
 }
 
-/// The median of five, in seconds.
-fn median(mut run: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..RUNS)
+/// The median of five runs, in seconds.
+fn seconds(mut run: impl FnMut()) -> f64 {
+    let times = (0..RUNS)
         .map(|_| {
             let started = Instant::now();
             run();
             started.elapsed().as_secs_f64()
         })
         .collect();
-    times.sort_by(f64::total_cmp);
-    times[RUNS / 2]
+    median(times)
 }
 
 /// A village probe: four targets; per window a summary of each, now and then a failure; an outage a week.
@@ -133,7 +131,7 @@ fn recompute_day(year: &[Window]) -> f64 {
         due: Some(Due { until_ms: i64::MAX, ended: false }),
     };
     let policies = Policies::default();
-    median(|| {
+    seconds(|| {
         for _ in 0..100 {
             let outcome = recompute(&range, (from + 36, from + 36 + DAY - 1), YEAR * WINDOW_MS, &policies);
             black_box(outcome.expect("the range is wide enough"));
@@ -143,7 +141,7 @@ fn recompute_day(year: &[Window]) -> f64 {
 
 /// The same with a real store: a quiet hamlet of two probes for eight days, then one day touched again and again.
 fn store(report: &mut Report) -> Result<()> {
-    let dir = TempDir::under(&directory()?, "fold")?;
+    let dir = TempDir::under(&bench_dir()?, "fold")?;
     let plan = Plan { hamlets: 1, rates: Rates::quiet(), ..Plan::new(SEED, START_MS, 8) };
     let world = World::new(plan)?;
     let store = Store::open(dir.path(), StoreOptions::default(), plan.start_ms)?;
@@ -161,7 +159,7 @@ fn store(report: &mut Report) -> Result<()> {
     let mut derive = Derive::open(dir.path(), Options::default(), plan.start_ms)?;
     let first = derive.settle(plan.end_ms())?;
     let started = WindowNo::of(plan.start_ms).0;
-    let touched = median(|| {
+    let touched = seconds(|| {
         derive.shelf().touch(1, started + 3 * DAY, started + 4 * DAY - 1).expect("the store takes it");
         derive.settle(plan.end_ms()).expect("deriving again");
     });
@@ -171,10 +169,4 @@ fn store(report: &mut Report) -> Result<()> {
         &format!("{} observations, {} windows in 16 place-days at first", first.arrived, first.windows),
     );
     Ok(())
-}
-
-fn directory() -> Result<PathBuf> {
-    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
-    let base = std::env::var_os("PHUSONG_BENCH_DIR").map(PathBuf::from).or_else(beside);
-    base.context("nowhere to write: set PHUSONG_BENCH_DIR")
 }

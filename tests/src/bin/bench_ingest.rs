@@ -10,8 +10,10 @@ use anyhow::{Context, Result};
 use phusong_collector::ingest::observations;
 use phusong_collector::store::bare::{self, BareBatch};
 use phusong_protocol::{AckMessage, decode, encode_json};
-use phusong_tests::harness::{Bound, Flood, Lab, Login, Messages, MqttClient, Report, Source, TempDir, wait};
-use std::path::{Path, PathBuf};
+use phusong_tests::harness::{
+    Bound, Flood, Lab, Login, Messages, MqttClient, Report, Source, TempDir, bench_dir, median, wait,
+};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(report: &mut Report) -> Result<()> {
-    let base = directory()?;
+    let base = bench_dir()?;
     report.note("disk", &disk(&base)?);
     report.note("batches", &format!("{BATCHES} of {PROBES} probes, {MESSAGES} single samples"));
     let load = load();
@@ -80,18 +82,6 @@ fn measure(report: &mut Report) -> Result<()> {
     report.figure("bare_samples_per_s", bare, Bound::Free);
     report.figure("mosquitto_sub_messages_per_s", sub, Bound::Free);
     Ok(())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// One file system for both sides of each comparison.
-fn directory() -> Result<PathBuf> {
-    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
-    let base = std::env::var_os("PHUSONG_BENCH_DIR").map(PathBuf::from).or_else(beside);
-    base.context("nowhere to write: set PHUSONG_BENCH_DIR")
 }
 
 /// Type of the file system and of what lies below it.

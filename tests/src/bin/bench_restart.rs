@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use phusong_collector::ingest::{Counters, Decoded, Engine, Fate, Incoming};
 use phusong_collector::store::derived::{Shelf, database};
 use phusong_collector::store::{Store, StoreOptions};
-use phusong_tests::harness::{Bound, Collector, CollectorConfig, Lab, Report, Source, binary};
+use phusong_tests::harness::{Bound, Collector, CollectorConfig, Lab, Report, Source, bench_dir, binary, median};
 use rusqlite::{Connection, params};
 use rustix::fs::{Advice, fadvise, statvfs};
 use std::io::Read;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(report: &mut Report) -> Result<()> {
-    let base = directory()?;
+    let base = bench_dir()?;
     let rows = rows()?;
     room(&base, rows)?;
     let lab = Lab::start_under(&base, "restart", &[])?;
@@ -71,17 +71,6 @@ fn measure(report: &mut Report) -> Result<()> {
     report.figure("ready_warm_s", median(warm), READY);
     report.figure("ready_cold_s", median(cold), READY);
     Ok(())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn directory() -> Result<PathBuf> {
-    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
-    let base = std::env::var_os("PHUSONG_BENCH_DIR").map(PathBuf::from).or_else(beside);
-    base.context("nowhere to write: set PHUSONG_BENCH_DIR")
 }
 
 fn rows() -> Result<i64> {

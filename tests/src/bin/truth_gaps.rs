@@ -3,11 +3,11 @@
 //! Ten simulated communes of 30 days (nine fixed seeds, one drawn now), each through the real ingest and derivation, held
 //! against the simulator's truth; and one without evidence, in which no cause may be said. `--short`: one of five days, always the same unless PHUSONG_SEED says otherwise.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use phusong_simulator::{DAY_MS, Plan, World};
-use phusong_tests::harness::{Bound, Report, TempDir};
+use phusong_tests::harness::{Bound, Report, TempDir, bench_dir};
 use phusong_tests::truth::{CAUSES, Compared, Kind, compare, live};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// 1 January 2026, 00:00 in Vietnam.
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(report: &mut Report, drawn: u64, short: bool) -> Result<()> {
-    let base = directory()?;
+    let base = bench_dir()?;
     let (seeds, days) = if short { (vec![drawn], 5) } else { ((1..10).chain([drawn]).collect(), 30) };
     let mut all = Compared::default();
     let (mut samples, mut windows, mut derive_s) = (0u64, 0u64, 0.0);
@@ -109,11 +109,4 @@ fn one(base: &Path, plan: Plan) -> Result<(Compared, phusong_tests::truth::Outco
         compared.precise,
     );
     Ok((compared, outcome))
-}
-
-/// Where there is room for two gigabytes.
-fn directory() -> Result<PathBuf> {
-    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
-    let base = std::env::var_os("PHUSONG_BENCH_DIR").map(PathBuf::from).or_else(beside);
-    base.context("nowhere to write: set PHUSONG_BENCH_DIR")
 }

@@ -45,7 +45,6 @@ pub struct PlaceState {
     pub first_no: Option<i64>,
     pub last_no: Option<i64>,
     pub to_ms: Option<i64>,
-    pub period_ms: Option<i64>,
     pub deadline_ms: Option<i64>,
     pub final_until_ms: Option<i64>,
 }
@@ -133,7 +132,7 @@ impl Shelf {
         Ok(())
     }
 
-    /// The stretches of some places, whole places only, ascending; at most so many rows.
+    /// Stretches by place and first window; at most so many.
     pub fn touched(&self, limit: usize) -> Result<Vec<(i64, i64, i64)>, StoreError> {
         let sql = "SELECT place_ref, first_no, last_no FROM touched ORDER BY place_ref, first_no LIMIT ?1";
         let mut statement = self.db.prepare_cached(sql)?;
@@ -239,7 +238,7 @@ impl Shelf {
         Ok(facts)
     }
 
-    /// The last word about the link before a moment, and the first after it.
+    /// The last word about the link before a moment.
     pub fn link_before(&self, place: i64, ms: i64) -> Result<Option<Fact>, StoreError> {
         let sql = "SELECT at_ms, epoch, seq, what, value, network_ref FROM fact
                     WHERE place_ref = ?1 AND at_ms < ?2 AND what = 4 ORDER BY at_ms DESC LIMIT 1";
@@ -367,25 +366,24 @@ impl Shelf {
     }
 
     pub fn place_state(&self, place: i64) -> Result<PlaceState, StoreError> {
-        let sql = "SELECT first_no, last_no, to_ms, period_ms, deadline_ms, final_until_ms FROM place_state
+        let sql = "SELECT first_no, last_no, to_ms, deadline_ms, final_until_ms FROM place_state
                     WHERE place_ref = ?1";
         let read = |row: &Row<'_>| {
             Ok(PlaceState {
                 first_no: row.get(0)?,
                 last_no: row.get(1)?,
                 to_ms: row.get(2)?,
-                period_ms: row.get(3)?,
-                deadline_ms: row.get(4)?,
-                final_until_ms: row.get(5)?,
+                deadline_ms: row.get(3)?,
+                final_until_ms: row.get(4)?,
             })
         };
         Ok(self.db.prepare_cached(sql)?.query_row([place], read).optional()?.unwrap_or_default())
     }
 
     pub fn put_place_state(&self, place: i64, state: &PlaceState) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO place_state VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let PlaceState { first_no, last_no, to_ms, period_ms, deadline_ms, final_until_ms } = state;
-        let row = params![place, first_no, last_no, to_ms, period_ms, deadline_ms, final_until_ms];
+        let sql = "INSERT OR REPLACE INTO place_state VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let PlaceState { first_no, last_no, to_ms, deadline_ms, final_until_ms } = state;
+        let row = params![place, first_no, last_no, to_ms, deadline_ms, final_until_ms];
         self.db.prepare_cached(sql)?.execute(row)?;
         Ok(())
     }

@@ -94,8 +94,6 @@ CREATE TABLE place_state (
     first_no       INTEGER,
     last_no        INTEGER,
     to_ms          INTEGER,
-    -- Longest period between attempts that its configuration asks for; NULL: never said, not due.
-    period_ms      INTEGER,
     deadline_ms    INTEGER,
     final_until_ms INTEGER
 ) STRICT;
