@@ -29,7 +29,7 @@ pub struct Problem {
 /// Why nothing of a file can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AreaError {
-    #[error("{file}: {source}")]
+    #[error("{file}: cannot be read")]
     Io { file: String, source: std::io::Error },
     #[error("{file}: longer than {} MiB: split it, one commune a file", FILE_BYTES / 1024 / 1024)]
     TooLong { file: String },
