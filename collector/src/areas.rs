@@ -117,7 +117,7 @@ pub fn normal(text: &str) -> String {
 /// Reads a file; its name's end says what it is.
 pub fn read(path: &Path, defaults: &Defaults) -> Result<AreaFile, AreaError> {
     let shown = path.display().to_string();
-    let io = |source| AreaError::Io { file: shown.clone(), source };
+    let io = |error| AreaError::Io { file: shown.clone(), error };
     let file = std::fs::File::open(path).map_err(io)?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too long, also one that grows while it is read.

@@ -29,8 +29,9 @@ pub struct Problem {
 /// Why nothing of a file can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AreaError {
-    #[error("{file}: cannot be read")]
-    Io { file: String, source: std::io::Error },
+    // Not a `source`: the chain of causes would say it twice.
+    #[error("{file}: {error}")]
+    Io { file: String, error: std::io::Error },
     #[error("{file}: longer than {} MiB: split it, one commune a file", FILE_BYTES / 1024 / 1024)]
     TooLong { file: String },
     #[error("{file}: its name must end in .geojson, .json or .csv, that says how it is read")]
