@@ -158,7 +158,7 @@ fn derived(dir: &Path, rows: i64, now_ms: i64) -> Result<()> {
             let known = "INSERT INTO last_known (place_ref, network_ref, no, grade) VALUES (?1, ?2, ?3, 3)";
             db.prepare_cached(known)?.execute(params![place, network, last - 1])?;
         }
-        let state = "INSERT INTO place_state (place_ref, first_no, last_no, period_ms) VALUES (?1, ?2, ?3, 60000)";
+        let state = "INSERT INTO place_state (place_ref, first_no, last_no) VALUES (?1, ?2, ?3)";
         db.prepare_cached(state)?.execute(params![place, last - each, last - 1])?;
     }
     let read = PROBES * SAMPLES as i64;
