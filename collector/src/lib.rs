@@ -26,4 +26,5 @@ pub mod collector;
 pub mod notify;
 
 pub mod cli;
+pub mod credentials;
 pub mod password;

@@ -2,6 +2,7 @@
 
 use crate::id::Epoch;
 use crate::range::Ranges;
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,4 +68,11 @@ pub enum CommandBody {
     },
     /// Take one round of every target now.
     MeasureNow,
+    /// The lasting credentials, in exchange for a one-time secret: to a probe that logged in with one, and once more
+    /// each time it does so, until they have been used.
+    Credentials {
+        username: String,
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        password: Secret,
+    },
 }

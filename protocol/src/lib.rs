@@ -9,6 +9,7 @@ pub mod limits;
 
 mod id;
 mod range;
+mod secret;
 mod topic;
 
 mod context;
@@ -49,5 +50,6 @@ pub use reading::{
     ThroughputReading,
 };
 pub use sample::{Outcome, Sample, Violation};
+pub use secret::Secret;
 pub use sketch::Sketch;
 pub use topic::{Channel, Topic};

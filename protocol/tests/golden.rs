@@ -108,6 +108,20 @@ fn acknowledgements_and_status_keep_their_words() {
     assert_eq!(serde_json::from_slice::<Status>(&bytes).expect("reads"), status);
 }
 
+#[test]
+fn commands_keep_their_words_and_a_password_is_not_shown() {
+    let command = |id: &str, body| Command { v: 1, id: id.into(), not_after_ms: 1_795_000_060_000, body };
+    let password = Secret::new("abcdefghijkmnpqrstuvwxyz");
+    let commands = vec![
+        command("measure-1", CommandBody::MeasureNow),
+        command("raw-1", CommandBody::SendRaw { epoch: EPOCH, ranges: Ranges::of(10, 19) }),
+        command("join-1", CommandBody::Credentials { username: "na-chen-1".into(), password }),
+    ];
+    let bytes = golden("commands.json", || serde_json::to_vec_pretty(&commands).expect("plain data"));
+    assert_eq!(serde_json::from_slice::<Vec<Command>>(&bytes).expect("reads"), commands);
+    assert!(!format!("{commands:?}").contains("abcdef"));
+}
+
 #[cfg(feature = "schema")]
 #[test]
 fn the_published_schema_is_the_one_of_the_code() {

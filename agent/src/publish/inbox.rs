@@ -63,6 +63,7 @@ impl Inbox {
             CommandBody::MeasureNow => self.hand_on(Inbound::MeasureNow),
             CommandBody::SendRaw { epoch, ranges } if ranges.parts() <= limits::RANGES => return Some((epoch, ranges)),
             CommandBody::SendRaw { .. } => self.ignore("a command with too many ranges"),
+            CommandBody::Credentials { .. } => self.ignore("credentials, which only joining asks for"),
         }
         None
     }
