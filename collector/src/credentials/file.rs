@@ -184,12 +184,12 @@ impl<T: Default> Watched<T> {
         T: Extend<(String, V)>,
     {
         let reading = || format!("reading {}", self.file.display());
-        let stamp = |meta: std::fs::Metadata| {
+        let stamp = |meta: &std::fs::Metadata| {
             let (inode, bytes, modified) = (meta.ino(), meta.len(), (meta.mtime(), meta.mtime_nsec()));
             Stamp { inode, bytes, modified }
         };
         match std::fs::metadata(&self.file) {
-            Ok(meta) if self.stamp == Some(stamp(meta)) => return Ok(()),
+            Ok(meta) if self.stamp == Some(stamp(&meta)) => return Ok(()),
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 (self.stamp, self.content) = (None, T::default());
@@ -199,7 +199,7 @@ impl<T: Default> Watched<T> {
         }
         // The stamp is of the very file that is read.
         let mut file = File::open(&self.file).with_context(reading)?;
-        let now = stamp(file.metadata().with_context(reading)?);
+        let now = stamp(&file.metadata().with_context(reading)?);
         if now.bytes > password::FILE_BYTES {
             bail!("{} has {} bytes; at most {} are read", self.file.display(), now.bytes, password::FILE_BYTES);
         }
