@@ -64,6 +64,11 @@ impl Rtts {
         found.map(|entry| middle(entry.0))
     }
 
+    /// The middle of each bucket with its count, ascending.
+    pub fn values(&self) -> impl Iterator<Item = (Micros, u32)> + '_ {
+        self.counts.iter().map(|(bucket, times)| (middle(*bucket), *times))
+    }
+
     /// Bucket and count, ascending: what a store keeps.
     pub fn buckets(&self) -> &[(u16, u32)] {
         &self.counts

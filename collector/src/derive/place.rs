@@ -35,6 +35,7 @@ impl Derive {
         let heard = self.ground.heard(place, (from_ms - BEFORE_MS, to_ms), |name| shelf.network(name))?;
         let fresh = aggregate(&heard, touched);
         self.shelf.replace_facts(place.id, (from_ms, to_ms), &heard.facts)?;
+        self.shelf.replace_speeds(place.id, (from_ms, to_ms), &heard.speeds)?;
         let mut state = self.shelf.place_state(place.id)?;
         let numbers = || fresh.values().flat_map(|of| of.keys().map(|no| no.0));
         state.first_no = state.first_no.into_iter().chain(numbers().min()).min();
@@ -46,7 +47,7 @@ impl Derive {
         progress.windows += fresh.values().map(BTreeMap::len).sum::<usize>();
         self.save_windows(place, touched, &state, &fresh, &stored, &outcome)?;
         progress.changes += self.save_interruptions(place, &outcome, as_of_ms)?;
-        let complete_ms = self.ground.complete_until_ms(place.probe)?;
+        let complete_ms = self.ground.complete_until_ms(place.probe, as_of_ms - FINAL_MS)?;
         state.final_until_ms = state.final_until_ms.max(complete_ms).max(Some(as_of_ms - FINAL_MS));
         state.deadline_ms = deadline(&state, self.policies.at(as_of_ms), place, as_of_ms);
         self.shelf.put_place_state(place.id, &state)

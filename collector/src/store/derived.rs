@@ -7,12 +7,21 @@ mod codec;
 mod translate;
 mod words;
 
+mod counters;
 mod ground;
+mod missing;
+mod newest;
 mod policies;
 pub mod read;
 mod shelf;
+mod speeds;
 
+pub use counters::{HamletWindow, KnownWindow, RTT_BOUNDS_US, RTT_BUCKETS, RttCounts};
 pub use ground::{Ground, PlaceHeard, PlaceSpan, Touch};
+pub use missing::LOST_MS;
+pub use newest::ProbeNews;
 pub use policies::{CONTENT_BYTES, PolicyRow};
 pub use shelf::{Filed, PlaceState, Shelf, StoredWindow, database, span};
+pub use speeds::Speed;
+pub use translate::is_cellular;
 pub use words::{cause as cause_word, confidence as confidence_word};

@@ -4,11 +4,12 @@
 //! In: `phusong.db`, read-only. Out: touched stretches, attempts, facts. Refuses to know: windows, what was derived.
 //! Limits: rows of one look are bounded by the caller.
 
+use super::speeds::Speed;
 use super::translate::{Context, Heard, Row, translate};
 use crate::store::error::StoreError;
 use crate::store::open;
-use phusong_coverage::observation::{Attempt, Fact, NetworkId, Role, TargetId};
-use phusong_protocol::{Epoch, Outcome, ReadingKind, Tag, Target, Uplink};
+use phusong_coverage::observation::{Attempt, Fact, NetworkId, Role, SampleId, TargetId};
+use phusong_protocol::{Epoch, Outcome, Reading, ReadingKind, Tag, Target, Uplink};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -41,15 +42,26 @@ pub struct Touch {
 pub struct PlaceHeard {
     pub attempts: BTreeMap<NetworkId, Vec<Attempt>>,
     pub facts: Vec<Fact>,
+    pub speeds: Vec<Speed>,
     pub undated: BTreeMap<NetworkId, Vec<i64>>,
+    /// What the newest attempt said of its technology, by the wire's number, and when.
+    pub technologies: BTreeMap<NetworkId, (i64, i64)>,
 }
 
 pub struct Ground {
-    db: Connection,
+    pub(super) db: Connection,
     /// Target rows: the smallest row of the same name, and its role.
     targets: HashMap<i64, (TargetId, Role)>,
-    /// Uplink rows by their network's name; `None`: without one.
-    uplinks: HashMap<i64, (Option<String>, bool)>,
+    /// By row.
+    uplinks: HashMap<i64, Known>,
+}
+
+/// What an uplink's row says.
+#[derive(Debug, Clone)]
+struct Known {
+    network: Option<String>,
+    self_load: bool,
+    technology: Option<i64>,
 }
 
 impl Ground {
@@ -121,16 +133,16 @@ impl Ground {
         Ok(self.db.prepare_cached(sql)?.query_row([probe], |row| row.get(0))?)
     }
 
-    /// Up to where nothing of a probe is missing: its newest certain time when every id before is accounted for.
-    pub fn complete_until_ms(&self, probe: i64) -> Result<Option<i64>, StoreError> {
-        // Ids from the base (0 where the boot sample is not here yet) up to the highest known of each epoch.
-        let holes = "SELECT EXISTS (SELECT 1 FROM epoch WHERE probe_ref = ?1 AND epoch <> 0
-                       AND accounted < max(coalesce(top_seq, -1), coalesce(named_seq, -1)) + 1 - coalesce(base_seq, 0))";
-        if self.db.prepare_cached(holes)?.query_row([probe], |row| row.get(0))? {
-            return Ok(None);
-        }
-        let newest = "SELECT max(last_ms) FROM epoch WHERE probe_ref = ?1";
-        Ok(self.db.prepare_cached(newest)?.query_row([probe], |row| row.get(0))?)
+    /// By area: the oldest row of its hamlet's code, and of the code two levels above, 0 where there is none.
+    pub fn hamlets(&self) -> Result<HashMap<i64, (i64, i64)>, StoreError> {
+        let oldest = "(SELECT min(b.id) FROM area b WHERE b.code = (SELECT c.code FROM area c WHERE c.id = ";
+        let sql = format!(
+            "SELECT a.id, {oldest} a.id)), coalesce({oldest} p.parent_ref)), 0)
+               FROM area a LEFT JOIN area p ON p.id = a.parent_ref"
+        );
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Everything of one place between two times. `network` gives a network's number for its name.
@@ -150,14 +162,22 @@ impl Ground {
                 Some(id) => self.target(id)?,
                 None => (TargetId(0), Role::Service),
             };
-            let (name, self_load) = match row.uplink {
-                Some(id) => self.uplink(id)?,
-                None => (None, false),
-            };
-            if self_load {
+            let uplink = row.uplink.map(|id| self.uplink(id)).transpose()?;
+            if uplink.as_ref().is_some_and(|uplink| uplink.self_load) {
                 continue;
             }
-            let network = name.as_deref().map_or(Ok(NetworkId::NONE), &mut network)?;
+            let name = uplink.as_ref().and_then(|uplink| uplink.network.as_deref());
+            let network = name.map_or(Ok(NetworkId::NONE), &mut network)?;
+            if let Some(technology) = uplink.and_then(|uplink| uplink.technology) {
+                let newest = heard.technologies.entry(network).or_insert((row.at_ms, technology));
+                *newest = (*newest).max((row.at_ms, technology));
+            }
+            if let Outcome::Reading(Reading::Throughput(reading)) = &row.outcome
+                && row.certain
+            {
+                let id = SampleId { epoch: row.epoch.0, seq: row.seq };
+                heard.speeds.push(Speed::of(reading, row.at_ms, id, network));
+            }
             match translate(row, Context { network, target, role }) {
                 Heard::Nothing => {}
                 Heard::Undated => heard.undated.entry(network).or_default().push(row.at_ms),
@@ -177,11 +197,11 @@ impl Ground {
     }
 
     fn rows(&self, probe: i64, from_ms: i64, to_ms: i64) -> Result<Vec<Row>, StoreError> {
-        // Latency, TCP, DNS, HTTP rounds; power, link, boot; summaries; failures.
+        // Latency, TCP, DNS, HTTP, throughput rounds; power, link, boot; summaries; failures.
         let mut statement = self.db.prepare_cached(
             "SELECT o.id, e.epoch, o.seq, o.at_ms, o.at_state, o.mono_ms, o.kind, o.target_ref, o.uplink_ref, o.body
                FROM observation o JOIN epoch e ON e.id = o.epoch_ref
-              WHERE o.probe_ref = ?1 AND o.at_ms >= ?2 AND o.at_ms < ?3 AND o.kind IN (1, 2, 3, 4, 12, 13, 14, 17, 64)",
+              WHERE o.probe_ref = ?1 AND o.at_ms >= ?2 AND o.at_ms < ?3 AND o.kind IN (1, 2, 3, 4, 5, 12, 13, 14, 17, 64)",
         )?;
         let mut rows = statement.query(params![probe, from_ms, to_ms])?;
         let mut found = Vec::new();
@@ -227,14 +247,18 @@ impl Ground {
         Ok((TargetId(first), role))
     }
 
-    fn uplink(&mut self, id: i64) -> Result<(Option<String>, bool), StoreError> {
+    fn uplink(&mut self, id: i64) -> Result<Known, StoreError> {
         if let Some(known) = self.uplinks.get(&id) {
             return Ok(known.clone());
         }
         let sql = "SELECT content FROM uplink WHERE id = ?1";
         let content: Vec<u8> = self.db.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
         let uplink: Uplink = minicbor::decode(&content).map_err(|e| content_error("uplink", id, &e))?;
-        let known = (super::translate::network_name(&uplink), uplink.self_load == Some(true));
+        let known = Known {
+            network: super::translate::network_name(&uplink),
+            self_load: uplink.self_load == Some(true),
+            technology: uplink.technology.map(super::words::technology),
+        };
         self.uplinks.insert(id, known.clone());
         Ok(known)
     }

@@ -10,6 +10,7 @@ mod hamlets;
 mod interruptions;
 mod observations;
 mod probe;
+mod speed;
 
 pub use areas::{AreaNode, AreaTree};
 pub use changes::ChangeRow;
@@ -17,6 +18,7 @@ pub use hamlets::{HamletPlace, KnownRow, WindowRow};
 pub use interruptions::{InterruptionQuery, InterruptionRow, TargetName};
 pub use observations::{ObservationFilter, ObservationPage};
 pub use probe::{Contact, Stay};
+pub use speed::{HamletSpeed, ProbeSpeed, Throughput};
 
 use super::words;
 use crate::store::error::StoreError;

@@ -18,7 +18,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-const MIGRATIONS: [(&str, &str); 1] = [("V1__derived", include_str!("migrations/V1__derived.sql"))];
+const MIGRATIONS: [(&str, &str); 3] = [
+    ("V1__derived", include_str!("migrations/V1__derived.sql")),
+    ("V2__counters", include_str!("migrations/V2__counters.sql")),
+    ("V3__speed", include_str!("migrations/V3__speed.sql")),
+];
 
 /// The file beside `phusong.db`.
 pub fn database(dir: &Path) -> PathBuf {

@@ -20,6 +20,11 @@ const OPERATORS: [(&str, &str); 8] = [
     ("452-09", "wintel"),
 ];
 
+/// A network of mobile operators; `fixed:` names a provider of fixed links, nothing an unknown network.
+pub fn is_cellular(network: &str) -> bool {
+    !network.is_empty() && !network.starts_with("fixed:")
+}
+
 /// One observation as far as coverage goes.
 #[derive(Debug)]
 pub struct Row {
@@ -97,6 +102,8 @@ pub fn translate(row: &Row, context: Context) -> Heard {
         Outcome::Reading(Reading::Tcp(_)) => Heard::Attempt(attempt(Layer::Tcp, Ended::Answered)),
         Outcome::Reading(Reading::Dns(_)) => Heard::Attempt(attempt(Layer::Dns, Ended::Answered)),
         Outcome::Reading(Reading::Http(_)) => Heard::Attempt(attempt(Layer::Http, Ended::Answered)),
+        // Bytes came through: the way served. A test that failed says nothing here, see [`layer`].
+        Outcome::Reading(Reading::Throughput(_)) => Heard::Attempt(attempt(Layer::Http, Ended::Answered)),
         Outcome::Reading(Reading::Summary(s)) => match layer(s.of) {
             Some(layer) => summary(s, row, attempt(layer, Ended::Answered)),
             None => return Heard::Nothing,
@@ -120,6 +127,7 @@ pub fn translate(row: &Row, context: Context) -> Heard {
     if row.certain { heard } else { Heard::Undated }
 }
 
+/// A throughput test has none: it fails by its budget and by a busy back end, and never accuses a network.
 fn layer(of: Tried) -> Option<Layer> {
     match of {
         Tried::Latency => Some(Layer::Icmp),

@@ -4,6 +4,7 @@ use phusong_coverage::cause::{CauseKind, Confidence, Proof};
 use phusong_coverage::grade::{Grade, Reason, Service};
 use phusong_coverage::interruption::Kind;
 use phusong_coverage::observation::SampleId;
+use phusong_protocol::Technology;
 
 pub const GRADES: [(i64, Grade); 4] = [(0, Grade::Unknown), (1, Grade::Dead), (2, Grade::Weak), (3, Grade::Good)];
 
@@ -57,6 +58,28 @@ pub const PROOFS: [(Proof, &str); 11] = [
     (Proof::OwnSide, "own_side"),
     (Proof::OthersAnswered, "others_answered"),
 ];
+
+/// The wire's numbers and words; -1, `unknown`, stands for what nobody said.
+const TECHNOLOGIES: [(i64, Technology, &str); 10] = [
+    (0, Technology::Gsm, "gsm"),
+    (1, Technology::Umts, "umts"),
+    (2, Technology::Lte, "lte"),
+    (3, Technology::NrNsa, "nr_nsa"),
+    (4, Technology::NrSa, "nr_sa"),
+    (5, Technology::Fiber, "fiber"),
+    (6, Technology::Satellite, "satellite"),
+    (7, Technology::Wifi, "wifi"),
+    (8, Technology::Other, "other"),
+    (9, Technology::Nr, "nr"),
+];
+
+pub fn technology(technology: Technology) -> i64 {
+    TECHNOLOGIES.iter().find(|entry| entry.1 == technology).map_or(-1, |entry| entry.0)
+}
+
+pub fn technology_name(code: i64) -> &'static str {
+    TECHNOLOGIES.iter().find(|entry| entry.0 == code).map_or("unknown", |entry| entry.2)
+}
 
 pub fn grade(grade: Grade) -> i64 {
     GRADES.iter().find(|entry| entry.1 == grade).map_or(0, |entry| entry.0)
