@@ -5,6 +5,7 @@
 
 pub mod harness;
 
+pub mod alerts;
 pub mod faults;
 pub mod sim_disk;
 pub mod truth;
