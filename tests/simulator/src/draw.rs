@@ -6,11 +6,13 @@
 
 use crate::fleet::{self, Member, Move};
 use crate::plan::{HOUR_MS, MINUTE_MS, Plan};
+use crate::scene::Scene;
 use crate::script::{self, Fault, Script, Spell, Stop};
 use crate::targets;
 use crate::truth::{Cause, Evidence, TruthEvent, TruthKind};
 use fastrand::Rng;
 
+mod stage;
 mod stops;
 
 const APART_MS: i64 = 20 * MINUTE_MS;
@@ -48,6 +50,10 @@ pub fn draw(plan: &Plan, members: &[Member]) -> Drawn {
         truth: Vec::new(),
         moves: Vec::new(),
     };
+    // What the scene needs is taken before anything else looks for room.
+    if let Some(scene) = Scene::of(plan) {
+        draw.stage(&scene);
+    }
     let rates = plan.rates;
     let (hamlets, probes) = (plan.hamlets as f64, members.len() as f64);
     draw.times(rates.remote, Draw::dead_target);
@@ -105,7 +111,10 @@ impl Draw<'_> {
 
     fn tell(&mut self, probe: usize, what: (TruthKind, Cause), span: (i64, i64), evidence: &[Evidence]) {
         let member = &self.members[probe];
-        let network = (what.0 == TruthKind::Gap).then(|| member.network());
+        if member.absent {
+            return;
+        }
+        let network = matches!(what.0, TruthKind::Gap | TruthKind::Weak).then(|| member.network());
         self.truth.push(TruthEvent {
             kind: what.0,
             cause: what.1,
@@ -123,7 +132,7 @@ impl Draw<'_> {
 
     fn spell(&mut self, probe: usize, span: (i64, i64), fault: Fault) {
         self.scripts[probe].spells.push(Spell { from_ms: span.0, to_ms: span.1, fault });
-        if !matches!(fault, Fault::Host(_)) {
+        if !matches!(fault, Fault::Host(_) | Fault::Crowded) {
             self.scripts[probe].undelivered.push(span);
         }
     }
@@ -138,7 +147,9 @@ impl Draw<'_> {
             let span = (from, from + lasts_ms);
             self.spell(probe, span, Fault::Host(host));
             self.tell(probe, (TruthKind::Remote, Cause::Remote), span, &[Evidence::OthersAnswer]);
-            self.truth.last_mut().expect("just told").host = Some(targets::host(host).to_owned());
+            if !self.members[probe].absent {
+                self.truth.last_mut().expect("just told").host = Some(targets::host(host).to_owned());
+            }
         }
     }
 
@@ -160,18 +171,28 @@ impl Draw<'_> {
         let Some(from) = self.room(&[probe], lasts_ms) else { return };
         let (span, unreachable) = ((from, from + lasts_ms), self.rng.u8(0..3) == 0);
         self.spell(probe, span, Fault::Backhaul { unreachable });
-        let evidence = [Evidence::GatewayAnswers, Evidence::LateArrival];
+        let evidence = [self.reach(probe), Evidence::LateArrival];
         self.tell(probe, (TruthKind::Gap, Cause::Backhaul), span, &evidence);
     }
 
-    /// The local gateway is silent.
+    /// What shows that a probe's own side works: behind a modem no first hop answers, its link stays up.
+    fn reach(&self, probe: usize) -> Evidence {
+        if self.members[probe].sim.is_some() { Evidence::LinkUp } else { Evidence::GatewayAnswers }
+    }
+
+    /// The local gateway is silent, or the modem dead.
     fn dead_gateway(&mut self) {
         let probe = self.probe();
         let lasts_ms = log_uniform(&mut self.rng, 5 * MINUTE_MS, 5 * HOUR_MS);
         let Some(from) = self.room(&[probe], lasts_ms) else { return };
-        let (span, carrier) = ((from, from + lasts_ms), self.rng.bool());
+        // A dead modem takes its interface with it.
+        let modem = self.members[probe].sim.is_some();
+        let (span, carrier) = ((from, from + lasts_ms), self.rng.bool() && !modem);
         self.spell(probe, span, Fault::Gateway { carrier });
-        let mut evidence = vec![Evidence::GatewaySilent, Evidence::LateArrival];
+        let mut evidence = vec![Evidence::LateArrival];
+        if !modem {
+            evidence.insert(0, Evidence::GatewaySilent);
+        }
         evidence.extend((!carrier).then_some(Evidence::CarrierLost));
         self.tell(probe, (TruthKind::Blind, Cause::Device), span, &evidence);
     }
@@ -190,7 +211,8 @@ impl Draw<'_> {
             let probe = self.members.iter().position(|m| m.probe == event.probe).expect("told of a member");
             let runs = &self.scripts[probe].runs;
             // What ends with a start ends when the agent runs again, not when the power is back.
-            let starts = event.kind == TruthKind::Blind && !event.evidence.contains(&Evidence::GatewaySilent);
+            let ran = [Evidence::GatewaySilent, Evidence::CarrierLost];
+            let starts = event.kind == TruthKind::Blind && !event.evidence.iter().any(|of| ran.contains(of));
             let next = runs.iter().find(|run| run.begins_ms >= event.to_ms);
             if let Some(run) = next.filter(|_| starts) {
                 event.to_ms = run.begins_ms;

@@ -1,15 +1,22 @@
-//! The probes: what each is called, where it stands, what feeds it, by which provider it leaves.
+//! The probes: what each is called, where it stands, what feeds it, by which provider or SIM it leaves.
 //!
 //! In: the plan. Out: [`Member`]s for the draw and the devices, [`Registration`]s for a collector. Refuses to know:
-//! events. Limits: two probes in each hamlet, one uplink each.
+//! events. Limits: two probes in each hamlet, one uplink each; a scene leaves one hamlet without any.
 
 use crate::geography::{self, Position};
 use crate::plan::{HAMLETS, Plan};
+use crate::scene::Scene;
 use phusong_protocol::{ProbeId, SiteId};
 use serde::{Deserialize, Serialize};
 
 const SITE: &str = "thanh-dinh";
 const PROVIDERS: [&str; 2] = ["viettel-ftth", "vnpt-ftth"];
+/// Operators by hamlet, with MCC and MNC of their SIMs.
+const OPERATORS: [Operator; 3] = [
+    Operator { name: "viettel", plmn: "452-04" },
+    Operator { name: "vinaphone", plmn: "452-02" },
+    Operator { name: "mobifone", plmn: "452-01" },
+];
 const SUPPLIES: [&str; 2] = ["A", "B"];
 /// Every third probe has a mains input.
 const MAINS_EVERY: usize = 3;
@@ -38,6 +45,13 @@ pub struct Move {
     pub hamlet: String,
 }
 
+/// Whose SIM a probe has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operator {
+    pub name: &'static str,
+    pub plmn: &'static str,
+}
+
 /// One probe.
 #[derive(Debug, Clone)]
 pub struct Member {
@@ -47,8 +61,12 @@ pub struct Member {
     /// Which of its hamlet's two.
     pub twin: usize,
     pub place: Position,
+    /// Of its fixed link, where it has no SIM.
     pub provider: &'static str,
+    pub sim: Option<Operator>,
     pub mains_input: bool,
+    /// Nobody ever put it up.
+    pub absent: bool,
 }
 
 impl Member {
@@ -57,7 +75,7 @@ impl Member {
     }
 
     pub fn network(&self) -> String {
-        format!("fixed:{}", self.provider)
+        self.sim.map_or_else(|| format!("fixed:{}", self.provider), |sim| sim.name.to_owned())
     }
 }
 
@@ -65,6 +83,8 @@ impl Member {
 pub fn members(plan: &Plan) -> Vec<Member> {
     let mut rng = fastrand::Rng::with_seed(plan.seed ^ 0xF1EE7);
     let site: SiteId = SITE.parse().expect("a constant identifier");
+    let scene = Scene::of(plan);
+    let shows = |hamlet: usize, of: fn(&Scene) -> usize| scene.as_ref().is_some_and(|scene| of(scene) == hamlet);
     let mut members = Vec::new();
     for (hamlet, at) in HAMLETS.iter().enumerate().take(plan.hamlets) {
         for (twin, provider) in PROVIDERS.into_iter().enumerate() {
@@ -76,7 +96,9 @@ pub fn members(plan: &Plan) -> Vec<Member> {
                 twin,
                 place: somewhere(hamlet, twin, &mut rng),
                 provider,
-                mains_input: members.len() % MAINS_EVERY == 0,
+                sim: (plan.cellular && twin == 1).then_some(OPERATORS[hamlet % OPERATORS.len()]),
+                mains_input: members.len() % MAINS_EVERY == 0 || shows(hamlet, |scene| scene.blind),
+                absent: shows(hamlet, |scene| scene.unmeasured),
             });
         }
     }
@@ -106,5 +128,5 @@ pub fn registrations(plan: &Plan, members: &[Member]) -> Vec<Registration> {
         supply: SUPPLIES[member.twin].into(),
         from_ms: plan.start_ms,
     };
-    members.iter().map(registration).collect()
+    members.iter().filter(|member| !member.absent).map(registration).collect()
 }

@@ -1,14 +1,21 @@
 //! `phusong-simulator`: a simulated commune over a real broker, or as files.
 //!
-//! In: the command line. Out: publishes or files, progress on standard error. Refuses to know: how a world is made.
+//! In: the command line, SIGINT and SIGTERM. Out: publishes or files, progress on standard error. Refuses to know: how a world is made.
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use phusong_simulator::{DAY_MS, Delivery, Login, Plan, World, publish, write};
+use phusong_simulator::{
+    Account, DAY_MS, Delivery, Login, Plan, Published, Rates, Said, World, accounts, follow, publish_as, write,
+    write_setup, write_truth,
+};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{SignalKind, signal};
 
+const HOUR_MS: i64 = 3_600_000;
+/// How far a world reaches beyond its beginning in real time.
+const AHEAD_DAYS: u32 = 30;
 /// 2026-01-01 00:00 UTC: where a written world begins unless told otherwise.
 const WRITTEN_START_MS: i64 = 1_767_225_600_000;
 
@@ -22,8 +29,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Publish to a real broker; event time ends now. Register the probes first (`write` says which).
+    /// Publish to a real broker; event time ends now, or goes on. Register the probes first (`setup` says which).
     Run(RunArgs),
+    /// Write areas.geojson and registrations.json of what `run` with the same options would publish.
+    Setup(SetupArgs),
     /// Write areas.geojson, registrations.json, deliveries.bin and truth.json.
     Write(WriteArgs),
 }
@@ -42,6 +51,32 @@ struct WorldArgs {
     /// Send nothing by which a cause could be told.
     #[arg(long)]
     strip_evidence: bool,
+    /// The second probe of each hamlet leaves by a SIM.
+    #[arg(long)]
+    cellular: bool,
+    /// One hamlet dead, one weak, one blind, one without probes, one gap that is over, as of now (`write`: of its end).
+    #[arg(long, requires = "cellular")]
+    scene: bool,
+}
+
+#[derive(Args)]
+struct NowArgs {
+    /// After the past has been sent, go on in real time until ended.
+    #[arg(long)]
+    follow: bool,
+    /// The past in hours, instead of --days.
+    #[arg(long, requires = "follow", conflicts_with = "days")]
+    hours: Option<u32>,
+    #[command(flatten)]
+    world: WorldArgs,
+}
+
+#[derive(Args)]
+struct SetupArgs {
+    #[arg(long)]
+    out: PathBuf,
+    #[command(flatten)]
+    now: NowArgs,
 }
 
 #[derive(Args)]
@@ -55,11 +90,17 @@ struct RunArgs {
     /// Password; {probe} stands for the probe's name where the user name has it.
     #[arg(long, default_value = "")]
     password_template: String,
+    /// A CSV file `probe,username,password` instead of the templates: a connection for each probe.
+    #[arg(long, conflicts_with_all = ["user_template", "password_template"])]
+    passwords: Option<PathBuf>,
+    /// Write what really happens to this file before anything is sent.
+    #[arg(long)]
+    truth: Option<PathBuf>,
     /// How much faster than life; 0 is as fast as the broker takes it.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, conflicts_with = "follow")]
     speed_up: f64,
     #[command(flatten)]
-    world: WorldArgs,
+    now: NowArgs,
 }
 
 #[derive(Args)]
@@ -76,7 +117,29 @@ struct WriteArgs {
 impl WorldArgs {
     fn plan(&self, start_ms: i64) -> Plan {
         let plan = Plan::new(self.seed, start_ms, self.days);
-        Plan { hamlets: self.hamlets, strip_evidence: self.strip_evidence, ..plan }
+        let scene_ms = self.scene.then_some(plan.end_ms());
+        let (hamlets, strip_evidence, cellular) = (self.hamlets, self.strip_evidence, self.cellular);
+        Plan { hamlets, strip_evidence, cellular, scene_ms, ..plan }
+    }
+}
+
+impl NowArgs {
+    fn past_ms(&self) -> i64 {
+        self.hours.map_or(i64::from(self.world.days) * DAY_MS, |hours| i64::from(hours) * HOUR_MS)
+    }
+
+    /// Of a world whose past ends now.
+    fn plan(&self) -> Result<Plan> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock lies before 1970")?;
+        let now_ms = now.as_millis() as i64;
+        let plan = self.world.plan(now_ms - self.past_ms());
+        if !self.follow {
+            return Ok(plan);
+        }
+        let days = self.past_ms().div_euclid(DAY_MS) as u32 + AHEAD_DAYS;
+        // Nobody would tell the registry that a probe was carried away.
+        let rates = Rates { moves: 0.0, ..plan.rates };
+        Ok(Plan { days, rates, scene_ms: plan.scene_ms.map(|_| now_ms), ..plan })
     }
 }
 
@@ -119,6 +182,12 @@ fn main() -> ExitCode {
 fn command() -> Result<()> {
     match Cli::parse().command {
         Command::Run(args) => run(&args),
+        Command::Setup(args) => {
+            let world = World::new(args.now.plan()?)?;
+            write_setup(&world, &args.out)?;
+            println!("{}: {} probes", args.out.display(), world.registrations().len());
+            Ok(())
+        }
         Command::Write(args) => {
             let world = World::new(args.world.plan(args.start_ms))?;
             let mut progress = Progress::new(&world);
@@ -131,19 +200,58 @@ fn command() -> Result<()> {
 }
 
 fn run(args: &RunArgs) -> Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock lies before 1970")?;
-    let start_ms = now.as_millis() as i64 - i64::from(args.world.days) * DAY_MS;
-    let world = World::new(args.world.plan(start_ms))?;
-    let login = Login {
+    let world = World::new(args.now.plan()?)?;
+    let registrations = world.registrations();
+    let login = || Login {
         broker: args.broker.clone(),
         user: args.user_template.clone(),
         password: args.password_template.clone(),
     };
-    let mut progress = Progress::new(&world);
-    let see = |delivery: &Delivery| progress.see(delivery);
+    let accounts = match &args.passwords {
+        Some(path) => accounts(path, &registrations)?,
+        None => login().accounts(&registrations),
+    };
+    if let Some(path) = &args.truth {
+        write_truth(&world, path)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let registrations = world.registrations();
-    let published = runtime.block_on(publish(&login, &registrations, world.deliveries(), args.speed_up, see))?;
+    let published = match args.now.follow {
+        true => runtime.block_on(live(args, &world, &accounts))?,
+        false => {
+            let mut progress = Progress::new(&world);
+            let see = |delivery: &Delivery| progress.see(delivery);
+            runtime.block_on(publish_as(&args.broker, &accounts, world.deliveries(), args.speed_up, see))?
+        }
+    };
     println!("{}: {} messages, {} bytes", args.broker, published.messages, published.bytes);
     Ok(())
+}
+
+/// The past at once, then on and on; tells of each twentieth of the past.
+async fn live(args: &RunArgs, world: &World, accounts: &[Account]) -> Result<Published> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stop = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let (began, start_ms, past_ms) = (Instant::now(), world.plan().start_ms, args.now.past_ms().max(1));
+    let mut told = -1;
+    let said = |said: Said| {
+        let seconds = began.elapsed().as_secs_f64();
+        match said {
+            Said::Past { received_ms, messages } => {
+                let part = ((received_ms - start_ms) * 20 / past_ms).min(20);
+                if part > told {
+                    told = part;
+                    eprintln!("past: {} % sent, {messages} messages in {seconds:.1} s", part * 5);
+                }
+            }
+            Said::CaughtUp { messages } => {
+                eprintln!("past: all of it taken, {messages} messages in {seconds:.1} s; from here on as in life");
+            }
+        }
+    };
+    Ok(follow(&args.broker, accounts, world.deliveries(), stop, said).await?)
 }

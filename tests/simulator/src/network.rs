@@ -1,17 +1,22 @@
 //! What one round comes to: round-trip times with noise and loss, or why there is no answer.
 //!
 //! In: a lane, the time, what is wrong at that time. Out: [`Came`]. Refuses to know: the spool, clocks. Limits: noise is
-//! invented; loss is drawn for each hour, 0 to 2 %, mostly near 0.
+//! invented; loss is drawn for each hour, 0 to 2 %, mostly near 0, and is far higher on a crowded cell.
 
 use crate::plan::HOUR_MS;
 use crate::script::Fault;
 use crate::targets::{self, ECHOES, GATEWAY, HOSTS, Lane};
 use fastrand::Rng;
-use phusong_protocol::{Attempt, Failure, FailureKind};
+use phusong_protocol::{Attempt, Failure, FailureKind, Uplink};
 
 const TIMEOUT_US: u32 = 3_000_000;
 /// The kernel sends a SYN again after this time (RFC 6298).
 const SYN_AGAIN_US: u32 = 1_000_000;
+/// What the air of LTE adds to the way to a host.
+const AIR_US: u32 = 28_000;
+/// A crowded cell loses so much, in 65,536ths (15 %), and everything takes so many times as long.
+const CROWDED_LOSS: u64 = 9_830;
+const CROWDED_TIMES: u32 = 3;
 
 /// The answers of one successful round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,18 +42,20 @@ pub struct Air {
     /// In 65,536ths.
     loss: u64,
     stray_failures: f64,
+    interface: String,
 }
 
 impl Air {
-    pub fn new(seed: u64, stray_failures: f64) -> Self {
+    pub fn new(seed: u64, stray_failures: f64, uplink: &Uplink) -> Self {
         let mut rng = Rng::with_seed(seed);
         let farther = 1.0 + 0.4 * rng.f64();
-        let base_us = std::array::from_fn(|host| (f64::from(targets::least_us(host)) * farther) as u32);
-        Air { rng, base_us, hour: i64::MIN, loss: 0, stray_failures }
+        let air_us = if uplink.sim_plmn.is_some() { AIR_US } else { 0 };
+        let base_us = std::array::from_fn(|host| (f64::from(targets::least_us(host)) * farther) as u32 + air_us);
+        Air { rng, base_us, hour: i64::MIN, loss: 0, stray_failures, interface: uplink.interface.clone() }
     }
 
     pub fn round(&mut self, lane: &Lane, at_ms: i64, fault: Option<Fault>) -> Came {
-        if let Some(failure) = fault.and_then(|fault| failure(lane, fault)) {
+        if let Some(failure) = fault.and_then(|fault| failure(lane, fault, &self.interface)) {
             return Came::Failure(failure);
         }
         let hour = at_ms.div_euclid(HOUR_MS);
@@ -57,22 +64,31 @@ impl Air {
             // The fourth power: 2 % is rare.
             self.loss = (self.rng.f64().powi(4) * 0.02 * 65_536.0) as u64;
         }
+        let crowded = fault == Some(Fault::Crowded);
         match lane.of {
-            Attempt::Latency => self.echoes(lane.host),
-            _ => self.handshake(lane),
+            Attempt::Latency => self.echoes(lane.host, crowded),
+            _ => self.handshake(lane, crowded),
         }
     }
 
-    fn echoes(&mut self, host: usize) -> Came {
+    fn way(&self, host: usize, crowded: bool) -> (u32, u64) {
+        match crowded {
+            true => (self.base_us[host] * CROWDED_TIMES, CROWDED_LOSS),
+            false => (self.base_us[host], self.loss),
+        }
+    }
+
+    fn echoes(&mut self, host: usize, crowded: bool) -> Came {
         let mut echoes = Echoes { sent: ECHOES as u8, got: 0, rtt_us: [0; ECHOES], lost: 0 };
         // The way to the gateway is a cable: nothing is lost there.
-        let loss = if host == GATEWAY { 0 } else { self.loss };
+        let (base_us, lost) = self.way(host, crowded);
+        let loss = if host == GATEWAY { 0 } else { lost };
         for echo in 0..ECHOES {
             let random = self.rng.u64(..);
             if random >> 48 < loss {
                 echoes.lost |= 1 << echo;
             } else {
-                echoes.rtt_us[usize::from(echoes.got)] = noisy(self.base_us[host], random);
+                echoes.rtt_us[usize::from(echoes.got)] = noisy(base_us, random);
                 echoes.got += 1;
             }
         }
@@ -82,13 +98,14 @@ impl Air {
         }
     }
 
-    fn handshake(&mut self, lane: &Lane) -> Came {
+    fn handshake(&mut self, lane: &Lane, crowded: bool) -> Came {
         if self.stray_failures > 0.0 && self.rng.f64() < self.stray_failures {
             return Came::Failure(timed_out(lane.of));
         }
         let random = self.rng.u64(..);
-        let mut us = noisy(self.base_us[lane.host], random);
-        if random >> 48 < self.loss {
+        let (base_us, loss) = self.way(lane.host, crowded);
+        let mut us = noisy(base_us, random);
+        if random >> 48 < loss {
             us += SYN_AGAIN_US;
         }
         let mut rtt_us = [0; ECHOES];
@@ -127,7 +144,7 @@ fn unresolved(of: Attempt) -> Failure {
 }
 
 /// What a fault does to a lane; nothing, if it leaves the lane alone.
-fn failure(lane: &Lane, fault: Fault) -> Option<Failure> {
+fn failure(lane: &Lane, fault: Fault, interface: &str) -> Option<Failure> {
     let of = lane.of;
     let dead = |unreachable_at_once: bool| match of {
         _ if unreachable_at_once => unreachable(of),
@@ -135,11 +152,12 @@ fn failure(lane: &Lane, fault: Fault) -> Option<Failure> {
         _ => timed_out(of),
     };
     match fault {
+        Fault::Crowded => None,
         Fault::Host(host) => (lane.host == host).then(|| timed_out(of)),
         Fault::Backhaul { unreachable } => (lane.host != GATEWAY).then(|| dead(unreachable)),
         Fault::Gateway { carrier: true } => Some(dead(of == Attempt::Tcp)),
         Fault::Gateway { carrier: false } => {
-            let detail = Some(format!("{} has no carrier", targets::INTERFACE));
+            let detail = Some(format!("{interface} has no carrier"));
             Some(Failure { of, kind: FailureKind::LinkDown, detail, sent: None, elapsed_us: None })
         }
     }

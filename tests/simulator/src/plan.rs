@@ -10,6 +10,9 @@ pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// Older samples are dead letters.
 const DAYS: u32 = 400;
+/// A scene shows so many hamlets, and reaches so far back.
+pub const SCENE_HAMLETS: usize = 5;
+pub const SCENE_MS: i64 = 3 * HOUR_MS;
 
 /// One of the hamlets that Thanh Định had until 2019.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +130,12 @@ pub struct Plan {
     /// Sends nothing by which a cause could be told: no supply, link or gateway samples, no details of a start.
     pub strip_evidence: bool,
     pub rates: Rates,
+    /// The second probe of each hamlet leaves by a SIM.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cellular: bool,
+    /// When somebody looks at the map: the scene is set for that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scene_ms: Option<i64>,
 }
 
 /// Why there is no such world.
@@ -142,12 +151,19 @@ pub enum PlanError {
     Rate(f64),
     #[error("stray_failures = {0}: a share must lie between 0 and 1")]
     Share(f64),
+    #[error("a scene shows cellular networks: it needs cellular probes")]
+    SceneFixed,
+    #[error("a scene needs at least {SCENE_HAMLETS} hamlets, not {0}")]
+    SceneHamlets(usize),
+    #[error("a scene needs at least {hours} h before it", hours = SCENE_MS / HOUR_MS)]
+    SceneEarly,
 }
 
 impl Plan {
     /// All 18 hamlets with the usual rates.
     pub fn new(seed: u64, start_ms: i64, days: u32) -> Self {
-        Plan { seed, start_ms, days, hamlets: HAMLETS.len(), strip_evidence: false, rates: Rates::default() }
+        let (hamlets, rates) = (HAMLETS.len(), Rates::default());
+        Plan { seed, start_ms, days, hamlets, strip_evidence: false, rates, cellular: false, scene_ms: None }
     }
 
     pub fn end_ms(&self) -> i64 {
@@ -166,6 +182,17 @@ impl Plan {
         }
         if !(0.0..=1.0).contains(&self.rates.stray_failures) {
             return Err(PlanError::Share(self.rates.stray_failures));
+        }
+        if let Some(scene_ms) = self.scene_ms {
+            if !self.cellular {
+                return Err(PlanError::SceneFixed);
+            }
+            if self.hamlets < SCENE_HAMLETS {
+                return Err(PlanError::SceneHamlets(self.hamlets));
+            }
+            if scene_ms < self.start_ms + SCENE_MS {
+                return Err(PlanError::SceneEarly);
+            }
         }
         match self.rates.all().into_iter().find(|rate| !(0.0..=10_000.0).contains(rate)) {
             Some(rate) => Err(PlanError::Rate(rate)),
@@ -189,6 +216,9 @@ mod tests {
             (Plan { start_ms: -1, ..good }, "between 1970"),
             (Plan { rates: Rates { remote: f64::NAN, ..quiet }, ..good }, "between 0 and 10,000"),
             (Plan { rates: Rates { stray_failures: 1.5, ..quiet }, ..good }, "between 0 and 1"),
+            (Plan { scene_ms: Some(good.end_ms()), ..good }, "cellular probes"),
+            (Plan { scene_ms: Some(good.end_ms()), cellular: true, hamlets: 4, ..good }, "at least 5 hamlets"),
+            (Plan { scene_ms: Some(good.start_ms + HOUR_MS), cellular: true, ..good }, "at least 3 h"),
         ] {
             let error = plan.check().expect_err(says).to_string();
             assert!(error.contains(says), "{error}");

@@ -99,14 +99,15 @@ impl Device {
         let mut rng = Rng::with_seed(plan.seed.wrapping_mul(1_000_003).wrapping_add(number));
         let dark = |fault: Fault| fault == Fault::Gateway { carrier: false } && !plan.strip_evidence;
         let changes = script.spells.iter().filter(|spell| dark(spell.fault));
+        let uplink = targets::uplink(member);
         let links = changes.flat_map(|spell| [(spell.from_ms, false), (spell.to_ms, true)]).collect();
         Device {
             links,
             strip: plan.strip_evidence,
             mains_input: member.mains_input && !plan.strip_evidence,
             targets: targets::targets(),
-            uplink: targets::uplink(member.provider),
-            air: Air::new(rng.u64(..), plan.rates.stray_failures),
+            air: Air::new(rng.u64(..), plan.rates.stray_failures, &uplink),
+            uplink,
             outbox: Outbox::new(&member.site, &member.probe, rng.u64(..)),
             script,
             run: 0,
@@ -167,7 +168,7 @@ impl Device {
         due[HEALTH] = at_ms + 30;
         let grid: [i64; LANES] = std::array::from_fn(|_| at_ms + 50 + self.rng.i64(0..FIRST_ROUND_MS));
         due[..LANES].copy_from_slice(&grid);
-        if self.strip {
+        if self.strip || self.uplink.sim_plmn.is_some() {
             due[GATEWAY] = NEVER;
         }
         due[MAINS] = self.script.mains.get(self.mains).filter(|_| self.mains_input).map_or(NEVER, |change| change.0);
@@ -366,7 +367,7 @@ impl Device {
     }
 
     fn put_link(&mut self, at_ms: i64, up: bool) {
-        let reading = LinkReading { interface: targets::INTERFACE.into(), up, has_address: up };
+        let reading = LinkReading { interface: self.uplink.interface.clone(), up, has_address: up };
         let mut sample = self.sample(at_ms, Outcome::Reading(Reading::Link(reading)));
         sample.uplink = Some(self.uplink.clone());
         self.put(at_ms, sample, Urgency::Urgent);

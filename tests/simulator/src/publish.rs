@@ -2,8 +2,10 @@
 //!
 //! In: deliveries with their times, a broker, how much faster than life. Out: publishes of MQTT 5 with QoS 1. Refuses to
 //! know: acknowledgements of the collector; nothing is repeated, so what a broker forgets after its PUBACK is lost here,
-//! unlike with an agent. Limits: plain TCP; a connection that breaks ends the run; [`IN_FLIGHT`] publishes on the way.
+//! unlike with an agent. Limits: plain TCP; a connection that breaks ends the run (`follow.rs` mends it); [`IN_FLIGHT`]
+//! publishes on the way.
 
+use crate::account::Account;
 use crate::fleet::Registration;
 use crate::outbox::Delivery;
 use phusong_protocol::{ProbeId, limits};
@@ -14,16 +16,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// What stands for the probe's name in a template.
-const PROBE: &str = "{probe}";
-const IN_FLIGHT: u16 = 16;
+pub(crate) const IN_FLIGHT: u16 = 16;
 const REQUESTS: usize = 32;
 /// Events that wait to be looked at: more than publishes can be on the way.
 const SEEN: usize = 4 * REQUESTS;
 const PACKET_BYTES: u32 = limits::BATCH_BYTES as u32 + 1_024;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// A broker that does not answer for this long is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where to publish, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub struct Published {
     pub bytes: u64,
 }
 
-enum Seen {
+/// What a connection tells.
+pub(crate) enum Seen {
     Connected,
     Taken,
     Ended(String),
@@ -67,15 +68,26 @@ struct Line {
     taken: u64,
 }
 
-/// Publishes until the deliveries end. `speed_up` 1 is as in life, 0 as fast as the broker takes them.
+/// As [`publish_as`], each probe or all of them by a template.
 pub async fn publish(
     login: &Login,
     registrations: &[Registration],
     deliveries: impl Iterator<Item = Delivery>,
     speed_up: f64,
+    progress: impl FnMut(&Delivery),
+) -> Result<Published, PublishError> {
+    publish_as(&login.broker, &login.accounts(registrations), deliveries, speed_up, progress).await
+}
+
+/// Publishes until the deliveries end. `speed_up` 1 is as in life, 0 as fast as the broker takes them.
+pub async fn publish_as(
+    broker: &str,
+    accounts: &[Account],
+    deliveries: impl Iterator<Item = Delivery>,
+    speed_up: f64,
     mut progress: impl FnMut(&Delivery),
 ) -> Result<Published, PublishError> {
-    let mut lines = Lines::open(login, registrations).await?;
+    let mut lines = Lines::open(broker, accounts).await?;
     let mut published = Published::default();
     let mut began: Option<(Instant, i64)> = None;
     for delivery in deliveries {
@@ -103,19 +115,14 @@ struct Lines {
 }
 
 impl Lines {
-    async fn open(login: &Login, registrations: &[Registration]) -> Result<Self, PublishError> {
-        let (host, port) = address(&login.broker)?;
-        let mut lines = Lines { broker: login.broker.clone(), lines: Vec::new(), of_probe: BTreeMap::new() };
-        if login.user.contains(PROBE) {
-            for registration in registrations {
-                let name = registration.probe.as_str();
-                let filled = |template: &str| template.replace(PROBE, name);
-                let line = Line::new(&host, port, name, &filled(&login.user), &filled(&login.password));
-                lines.of_probe.insert(registration.probe.clone(), lines.lines.len());
-                lines.lines.push(line);
+    async fn open(broker: &str, accounts: &[Account]) -> Result<Self, PublishError> {
+        let (host, port) = address(broker)?;
+        let mut lines = Lines { broker: broker.to_owned(), lines: Vec::new(), of_probe: BTreeMap::new() };
+        for account in accounts {
+            if let Some(probe) = &account.probe {
+                lines.of_probe.insert(probe.clone(), lines.lines.len());
             }
-        } else {
-            lines.lines.push(Line::new(&host, port, "phusong-simulator", &login.user, &login.password));
+            lines.lines.push(Line::new(&host, port, account));
         }
         for number in 0..lines.lines.len() {
             lines.wait(number, Until::Connected).await?;
@@ -179,14 +186,9 @@ enum Until {
 }
 
 impl Line {
-    fn new(host: &str, port: u16, id: &str, user: &str, password: &str) -> Self {
-        let mut options = MqttOptions::new(id, host, port);
-        options.set_keep_alive(KEEP_ALIVE).set_clean_start(true).set_credentials(user, password);
-        options.set_max_packet_size(Some(PACKET_BYTES)).set_outgoing_inflight_upper_limit(IN_FLIGHT);
-        let (client, events) = AsyncClient::new(options, REQUESTS);
-        let (to, seen) = mpsc::channel(SEEN);
-        tokio::spawn(poll(events, to));
-        Line { user: user.to_owned(), client, seen, sent: 0, taken: 0 }
+    fn new(host: &str, port: u16, account: &Account) -> Self {
+        let (client, seen) = connect(host, port, account);
+        Line { user: account.user.clone(), client, seen, sent: 0, taken: 0 }
     }
 
     /// Takes note of what happened meanwhile.
@@ -200,6 +202,17 @@ impl Line {
         }
         Ok(())
     }
+}
+
+/// A connection under way; what becomes of it is told by the receiver, last of all [`Seen::Ended`].
+pub(crate) fn connect(host: &str, port: u16, account: &Account) -> (AsyncClient, mpsc::Receiver<Seen>) {
+    let mut options = MqttOptions::new(&account.client, host, port);
+    options.set_keep_alive(KEEP_ALIVE).set_clean_start(true).set_credentials(&account.user, &account.password);
+    options.set_max_packet_size(Some(PACKET_BYTES)).set_outgoing_inflight_upper_limit(IN_FLIGHT);
+    let (client, events) = AsyncClient::new(options, REQUESTS);
+    let (to, seen) = mpsc::channel(SEEN);
+    tokio::spawn(poll(events, to));
+    (client, seen)
 }
 
 /// The client's loop must be polled all the time, and never again after an error.
@@ -218,7 +231,7 @@ async fn poll(mut events: EventLoop, to: mpsc::Sender<Seen>) {
     }
 }
 
-fn address(broker: &str) -> Result<(String, u16), PublishError> {
+pub(crate) fn address(broker: &str) -> Result<(String, u16), PublishError> {
     let bad = || PublishError::Broker(broker.to_owned());
     let rest = broker.strip_prefix("mqtt://").ok_or_else(bad)?.trim_end_matches('/');
     let (host, port) = match rest.rsplit_once(':') {

@@ -57,6 +57,8 @@ pub enum Fault {
     Gateway { carrier: bool },
     /// One host answers nobody.
     Host(usize),
+    /// Too many share the cell: much is lost and all is slow.
+    Crowded,
 }
 
 #[derive(Debug, Clone, Copy)]

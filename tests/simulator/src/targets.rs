@@ -1,9 +1,10 @@
 //! What every probe measures: seven lanes to five hosts on one uplink.
 //!
-//! In: a probe's provider. Out: the wire's targets and uplink, shared by all its samples. Refuses to know: time.
-//! Limits: names and addresses are those that RFC 2606 and RFC 5737 keep for examples.
+//! In: a probe. Out: the wire's targets and uplink, shared by all its samples. Refuses to know: time.
+//! Limits: a modem has no gateway that would answer, so a probe with a SIM leaves that lane out; names and addresses are those that RFC 2606 and RFC 5737 keep for examples.
 
-use phusong_protocol::{Attempt, Tag, Target, Technology, Uplink};
+use crate::fleet::Member;
+use phusong_protocol::{Attempt, ServiceState, Tag, Target, Technology, Uplink};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ pub const GATEWAY: usize = 0;
 pub const BEYOND_GATEWAY: Range<usize> = 1..HOSTS;
 /// Of one round of ICMP, 200 ms apart, as agents do.
 pub const ECHOES: usize = 10;
-pub const INTERFACE: &str = "eth0";
+/// How a fixed link is called, and a modem's.
+const CABLE: &str = "eth0";
+const MODEM: &str = "wwan0";
 /// The shortest period of all lanes.
 pub const PERIOD_MS: i64 = 60_000;
 
@@ -84,15 +87,17 @@ pub fn targets() -> [Arc<Target>; LANES] {
     })
 }
 
-pub fn uplink(provider: &str) -> Arc<Uplink> {
+pub fn uplink(member: &Member) -> Arc<Uplink> {
+    let plmn = member.sim.map(|sim| sim.plmn.to_owned());
+    let modem = plmn.is_some();
     Arc::new(Uplink {
-        interface: INTERFACE.into(),
-        provider: Some(provider.into()),
-        sim_plmn: None,
-        serving_plmn: None,
-        roaming: None,
-        service_state: None,
-        technology: Some(Technology::Fiber),
+        interface: if modem { MODEM } else { CABLE }.into(),
+        provider: (!modem).then(|| member.provider.into()),
+        serving_plmn: plmn.clone(),
+        sim_plmn: plmn,
+        roaming: modem.then_some(false),
+        service_state: modem.then_some(ServiceState::Home),
+        technology: Some(if modem { Technology::Lte } else { Technology::Fiber }),
         rrc: None,
         self_load: None,
     })

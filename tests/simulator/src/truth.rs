@@ -17,6 +17,8 @@ pub enum TruthKind {
     Remote,
     /// Everything answered, the report came late: no interruption.
     Delay,
+    /// The network served badly: no interruption.
+    Weak,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub enum Cause {
     Moved,
     Remote,
     Delivery,
+    /// Too many share the cell.
+    Congestion,
 }
 
 /// What the wire carries of it.
@@ -52,6 +56,10 @@ pub enum Evidence {
     GatewaySilent,
     /// The interface lost its carrier.
     CarrierLost,
+    /// The interface had carrier and address all the time.
+    LinkUp,
+    /// Echoes are lost although others come back.
+    EchoesLost,
     /// Other targets answer meanwhile.
     OthersAnswer,
     /// Everything arrives in a burst afterwards.

@@ -10,6 +10,7 @@ use crate::geography;
 use crate::outbox::Delivery;
 use crate::plan::{HOUR_MS, Plan, PlanError};
 use crate::probe::Device;
+use crate::scene::{Scene, SceneTruth};
 use crate::script::Script;
 use crate::truth::TruthEvent;
 
@@ -54,9 +55,14 @@ impl World {
         &self.truth
     }
 
+    /// What the map has to show, where the plan has a scene.
+    pub fn scene(&self) -> Option<SceneTruth> {
+        Scene::of(&self.plan).map(|scene| scene.truth())
+    }
+
     /// Everything that a broker receives, in that order; each call begins anew.
     pub fn deliveries(&self) -> Deliveries {
-        let pairs = self.members.iter().zip(&self.scripts).enumerate();
+        let pairs = self.members.iter().zip(&self.scripts).enumerate().filter(|(_, (member, _))| !member.absent);
         let device = |(number, (member, script)): (usize, (&Member, &Script))| {
             Device::new(&self.plan, member, script.clone(), number as u64)
         };

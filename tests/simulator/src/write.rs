@@ -1,6 +1,7 @@
 //! A world as files.
 //!
-//! In: a world, a directory. Out: `areas.geojson`, `registrations.json`, `deliveries.bin`, and apart from them `truth.json`.
+//! In: a world, a directory. Out: `areas.geojson`, `registrations.json`, `deliveries.bin`, and apart from them `truth.json`;
+//! or the first two alone; or the truth of a running world with its scene.
 //! Refuses to know: who reads them. Limits: one delivery at a time is in memory beside the world's own.
 //!
 //! `deliveries.bin` is one record after the other, big-endian: received_ms i64, topic (u16 length, bytes), payload (u32
@@ -9,6 +10,8 @@
 use crate::fleet::{Move, Registration};
 use crate::outbox::Delivery;
 use crate::plan::Plan;
+use crate::scene::SceneTruth;
+use crate::truth::TruthEvent;
 use crate::world::World;
 use phusong_protocol::{Topic, limits};
 use serde::Serialize;
@@ -24,6 +27,17 @@ pub struct Setup<'a> {
     pub plan: &'a Plan,
     pub registrations: Vec<Registration>,
     pub moves: &'a [Move],
+}
+
+/// What `run --truth` writes.
+#[derive(Debug, Serialize)]
+pub struct TruthFile<'a> {
+    pub source: &'static str,
+    pub plan: &'a Plan,
+    /// What the map has to show, where there is a scene.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scene: Option<SceneTruth>,
+    pub events: &'a [TruthEvent],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,20 +56,8 @@ pub enum WriteError {
 
 /// Writes everything; `progress` hears of each delivery.
 pub fn write(world: &World, dir: &Path, mut progress: impl FnMut(&Delivery)) -> Result<Written, WriteError> {
-    at(dir, std::fs::create_dir_all(dir))?;
-    let save = |name: &str, text: String| {
-        let path = dir.join(name);
-        at(&path, std::fs::write(&path, text))
-    };
-    let setup = Setup {
-        source: crate::geography::SOURCE,
-        plan: world.plan(),
-        registrations: world.registrations(),
-        moves: world.moves(),
-    };
-    save("areas.geojson", world.areas())?;
-    save("registrations.json", json(&setup))?;
-    save("truth.json", json(&world.truth()))?;
+    write_setup(world, dir)?;
+    save(&dir.join("truth.json"), json(&world.truth()))?;
     let path = dir.join("deliveries.bin");
     let mut file = BufWriter::new(at(&path, File::create(&path))?);
     let mut written = Written::default();
@@ -67,6 +69,29 @@ pub fn write(world: &World, dir: &Path, mut progress: impl FnMut(&Delivery)) -> 
     }
     at(&path, file.flush())?;
     Ok(written)
+}
+
+/// What a collector is set up with: `areas.geojson` and `registrations.json`.
+pub fn write_setup(world: &World, dir: &Path) -> Result<(), WriteError> {
+    at(dir, std::fs::create_dir_all(dir))?;
+    let setup = Setup {
+        source: crate::geography::SOURCE,
+        plan: world.plan(),
+        registrations: world.registrations(),
+        moves: world.moves(),
+    };
+    save(&dir.join("areas.geojson"), world.areas())?;
+    save(&dir.join("registrations.json"), json(&setup))
+}
+
+/// The truth of a world that runs, with its plan and its scene.
+pub fn write_truth(world: &World, path: &Path) -> Result<(), WriteError> {
+    let (plan, scene, events) = (world.plan(), world.scene(), world.truth());
+    save(path, json(&TruthFile { source: crate::geography::SOURCE, plan, scene, events }))
+}
+
+fn save(path: &Path, text: String) -> Result<(), WriteError> {
+    at(path, std::fs::write(path, text))
 }
 
 fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, WriteError> {

@@ -198,7 +198,7 @@ fn failures_stand_exactly_where_the_truth_says_so() {
                 let gateway = sample.target.as_deref().is_some_and(|target| target.tags.contains(&Tag::Gateway));
                 let killed = event.is_some_and(|event| match event.cause {
                     Cause::Backhaul => !gateway,
-                    Cause::Remote | Cause::Delivery => false,
+                    Cause::Remote | Cause::Delivery | Cause::Congestion => false,
                     Cause::Device | Cause::Power | Cause::Moved => true,
                 });
                 assert!(!killed, "{event:?}: {sample:?}");

@@ -195,5 +195,6 @@ fn cause(cause: Cause) -> &'static str {
         Cause::Moved => "moved",
         Cause::Remote => "remote",
         Cause::Delivery => "delivery",
+        Cause::Congestion => "congestion",
     }
 }
