@@ -6,6 +6,7 @@
 //! Limits: [`Options`].
 
 mod again;
+mod counting;
 mod place;
 pub mod policies;
 mod running;
@@ -16,6 +17,7 @@ pub use running::Running;
 use crate::store::derived::{Ground, PlaceSpan, Shelf, Touch};
 use crate::store::{Pruned, Retention, StoreError, prune_derived};
 use phusong_coverage::Policies;
+use phusong_coverage::observation::NetworkId;
 use phusong_coverage::window::WindowNo;
 use phusong_protocol::ReadingKind;
 use policies::Versions;
@@ -37,6 +39,9 @@ const ARRIVED: &str = "observation";
 const RETIMED: &str = "retimed";
 const UNPLACED: &str = "unplaced";
 const LATE_SEALED: &str = "late_sealed";
+/// When it was last looked at what stays away, and how often that is done.
+const LOST_LOOKED: &str = "lost_looked_ms";
+const LOST_EVERY_MS: i64 = 3_600_000;
 
 /// Bounds and pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +85,10 @@ pub struct Derive {
     places: Vec<PlaceSpan>,
     by_probe: HashMap<i64, Vec<usize>>,
     by_id: HashMap<i64, usize>,
+    hamlets: counting::Hamlets,
+    by_hamlet: HashMap<i64, Vec<usize>>,
+    /// Networks that are fixed links.
+    links: HashMap<NetworkId, bool>,
 }
 
 impl Derive {
@@ -103,6 +112,9 @@ impl Derive {
             places: Vec::new(),
             by_probe: HashMap::new(),
             by_id: HashMap::new(),
+            hamlets: HashMap::new(),
+            by_hamlet: HashMap::new(),
+            links: HashMap::new(),
         })
     }
 
@@ -157,6 +169,7 @@ impl Derive {
         let result = work(self).and_then(|()| self.shelf.commit());
         if result.is_err() {
             self.shelf.rollback();
+            self.links.clear();
         }
         result
     }
@@ -166,10 +179,14 @@ impl Derive {
         self.take_policies(as_of_ms)?;
         self.look_at_places()?;
         let limit = self.options.arrivals;
-        let (arrived, mark) = self.ground.arrived(self.shelf.mark(ARRIVED)?, limit)?;
+        let before = self.shelf.mark(ARRIVED)?;
+        let (arrived, mark) = self.ground.arrived(before, limit)?;
         let (retimed, retimed_mark) = self.ground.retimed(self.shelf.mark(RETIMED)?, limit)?;
         self.note(&arrived, as_of_ms)?;
         self.note(&retimed, as_of_ms)?;
+        for (probe, news) in self.ground.news(before, mark)? {
+            self.shelf.put_news(probe, &news)?;
+        }
         self.shelf.set_mark(ARRIVED, mark)?;
         self.shelf.set_mark(RETIMED, retimed_mark)?;
         progress.arrived = arrived.len();
@@ -181,6 +198,11 @@ impl Derive {
             }
             state.deadline_ms = None;
             self.shelf.put_place_state(place, &state)?;
+        }
+        self.count_due(as_of_ms)?;
+        if as_of_ms.saturating_sub(self.shelf.mark(LOST_LOOKED)?) >= LOST_EVERY_MS {
+            self.shelf.count_lost(&self.ground, as_of_ms)?;
+            self.shelf.set_mark(LOST_LOOKED, as_of_ms)?;
         }
         Ok(())
     }
@@ -207,7 +229,7 @@ impl Derive {
                 self.shelf.put_place_state(place.id, &state)?;
             }
         }
-        Ok(())
+        self.look_at_hamlets()
     }
 
     fn note(&mut self, touches: &[Touch], as_of_ms: i64) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ const AROUND: i64 = 36;
 const BEFORE_MS: i64 = 10 * 60_000;
 const HOUR_MS: i64 = 3_600_000;
 /// A window is final at the latest this long after its end.
-const FINAL_MS: i64 = 72 * HOUR_MS;
+pub(super) const FINAL_MS: i64 = 72 * HOUR_MS;
 
 type Stored = BTreeMap<NetworkId, Vec<StoredWindow>>;
 
@@ -46,11 +46,16 @@ impl Derive {
         let (stored, outcome) = self.fold(place, touched, as_of_ms, &state, &fresh)?;
         progress.windows += fresh.values().map(BTreeMap::len).sum::<usize>();
         self.save_windows(place, touched, &state, &fresh, &stored, &outcome)?;
+        for network in fresh.keys().chain(stored.keys()).collect::<BTreeSet<_>>() {
+            let newest = heard.technologies.get(network).filter(|_| state.last_no.is_some_and(|no| no <= touched.1));
+            self.shelf.put_newest(place.id, *network, newest.map(|said| said.1))?;
+        }
         progress.changes += self.save_interruptions(place, &outcome, as_of_ms)?;
         let complete_ms = self.ground.complete_until_ms(place.probe, as_of_ms - FINAL_MS)?;
         state.final_until_ms = state.final_until_ms.max(complete_ms).max(Some(as_of_ms - FINAL_MS));
         state.deadline_ms = deadline(&state, self.policies.at(as_of_ms), place, as_of_ms);
-        self.shelf.put_place_state(place.id, &state)
+        self.shelf.put_place_state(place.id, &state)?;
+        self.count(place, touched, as_of_ms)
     }
 
     /// Reads as much around the stretch as the fold needs.
@@ -227,6 +232,9 @@ impl Derive {
                 continue;
             }
             self.shelf.put_interruption(&filed, self.policies.at(one.from_ms).version)?;
+            if self.silent.is_none() {
+                self.shelf.count_ended(one, case)?;
+            }
             let what = match before {
                 None => "opened",
                 Some(before) if before.interruption.to_ms.is_none() && one.to_ms.is_some() => "closed",

@@ -168,9 +168,9 @@ impl Shelf {
                 (first, last) = (first.min(row.get(0)?), last.max(row.get(1)?));
             }
         }
-        self.db.prepare_cached("INSERT INTO state_counted VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-            area, link, first, last
-        ])?;
+        self.db
+            .prepare_cached("INSERT INTO state_counted VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![area, link, first, last])?;
         let old = "DELETE FROM state_counted WHERE area_ref = ?1 AND link = ?2 AND last_no < ?3";
         self.db.prepare_cached(old)?.execute(params![area, link, sealed])?;
         if let Some(grade) = grade {
@@ -221,7 +221,8 @@ impl Shelf {
         if self.db.prepare_cached(sql)?.execute([case.0])? == 0 {
             return Ok(());
         }
-        let sql = "INSERT INTO ended VALUES (?1, ?2, ?3, 1) ON CONFLICT (place_ref, kind, cause) DO UPDATE SET n = n + 1";
+        let sql =
+            "INSERT INTO ended VALUES (?1, ?2, ?3, 1) ON CONFLICT (place_ref, kind, cause) DO UPDATE SET n = n + 1";
         let (kind, cause) = (words::kind(one.subject.kind), words::cause(one.cause.kind));
         self.db.prepare_cached(sql)?.execute(params![one.subject.place.get(), kind, cause])?;
         Ok(())

@@ -130,9 +130,7 @@ impl Shelf {
                      no = ?4, sent = ?5, received = ?6, rtts = ?7
                     WHERE technology <> coalesce(?3, technology) OR no <> ?4 OR sent <> ?5 OR received <> ?6
                        OR rtts <> ?7";
-        self.db
-            .prepare_cached(sql)?
-            .execute(params![place, network.0, technology, no, sent, received, rtts])?;
+        self.db.prepare_cached(sql)?.execute(params![place, network.0, technology, no, sent, received, rtts])?;
         Ok(())
     }
 }
@@ -144,9 +142,8 @@ fn rtt_bytes(rtts: &Rtts) -> Vec<u8> {
 
 /// The reverse of what a row holds; a rest that is no pair is left out.
 pub fn rtts_of(bytes: &[u8]) -> Rtts {
-    let pair = |six: &[u8; 6]| {
-        (u16::from_be_bytes([six[0], six[1]]), u32::from_be_bytes([six[2], six[3], six[4], six[5]]))
-    };
+    let pair =
+        |six: &[u8; 6]| (u16::from_be_bytes([six[0], six[1]]), u32::from_be_bytes([six[2], six[3], six[4], six[5]]));
     Rtts::from_buckets(bytes.as_chunks::<6>().0.iter().map(pair))
 }
 

@@ -8,6 +8,7 @@ mod areas;
 mod changes;
 mod hamlets;
 mod interruptions;
+mod metrics;
 mod observations;
 mod probe;
 mod speed;
@@ -16,6 +17,10 @@ pub use areas::{AreaNode, AreaTree};
 pub use changes::ChangeRow;
 pub use hamlets::{HamletPlace, KnownRow, WindowRow};
 pub use interruptions::{InterruptionQuery, InterruptionRow, TargetName};
+pub use metrics::{
+    AnyArea, DeriveCounts, Echoes, Figures, InterruptionFigures, PlaceFigures, Registry, RegistryPlace, RegistryProbe,
+    RttFigures, StateFigures,
+};
 pub use observations::{ObservationFilter, ObservationPage};
 pub use probe::{Contact, Stay};
 pub use speed::{HamletSpeed, ProbeSpeed, Throughput};
