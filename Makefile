@@ -12,7 +12,7 @@ ifneq ($(shell command -v mold),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS ?= -Clink-arg=-fuse-ld=mold
 endif
 
-.PHONY: help setup build test faults truth-gaps bench-ingest bench-fold bench-restart size demo clean
+.PHONY: help setup build test faults truth-gaps bench-ingest bench-fold bench-restart alerts-smoke check-rules size demo clean
 
 help:
 	@echo "make setup         install what is missing from Debian (as root; else it says which line to run)"
@@ -23,6 +23,8 @@ help:
 	@echo "make truth-gaps    gaps, blinds and causes of simulated communes against what was true"
 	@echo "make bench-fold    what it costs to derive a day again"
 	@echo "make bench-restart how soon a collector with a nation's store is ready again (5 GB of disk)"
+	@echo "make alerts-smoke  a dead hamlet, a killed collector: what a real Prometheus and Alertmanager tell"
+	@echo "make check-rules   rules, Alertmanager's and Prometheus' configuration, by their own programs"
 	@echo "make size          size and memory of the agent's two builds"
 	@echo "make demo          broker, collector and a real agent measuring this machine's network, live"
 	@echo "make clean         remove what was built"
@@ -61,6 +63,13 @@ bench-restart: setup
 	cargo build --release -p phusong-collector
 	cargo build --release -p phusong-tests --bin bench_restart
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_restart
+
+alerts-smoke: setup build
+	@cargo run -q -p phusong-tests --bin alerts_smoke
+
+check-rules: setup
+	cd dashboards && promtool check rules rules/phusong.yml && promtool test rules rules/tests/*.yml
+	cd dashboards && promtool check config prometheus/prometheus.yml && amtool check-config alertmanager/alertmanager.yml
 
 size: setup
 	cargo build --release -p phusong-collector

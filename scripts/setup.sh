@@ -14,6 +14,8 @@ needed=(
     nft:nftables
     ping:iputils-ping
     systemd-analyze:systemd
+    promtool:prometheus
+    amtool:prometheus-alertmanager
 )
 PATH=$PATH:/usr/sbin:/sbin
 
