@@ -20,9 +20,9 @@ const MOBIFONE: &str = "452-01";
 
 const AREAS: &str = "code,name,label,parent,lat,lon
 19,Thái Nguyên,tỉnh,,21.86,105.54
-c-a,Xã A,xã,19,21.86,105.54
-c-b,Xã B,xã,19,21.87,105.55
-c-c,Xã C,xã,19,21.88,105.56
+c-a,Bình Yên,xã,19,21.86,105.54
+c-b,Định Biên,xã,19,21.87,105.55
+c-c,Trung Lương,xã,19,21.88,105.56
 h-a,Nà Chèn,xóm,c-a,21.86,105.54
 h-b,Nà Họ,xóm,c-b,21.87,105.55
 h-c,Bản Piềng,xóm,c-c,21.88,105.56
@@ -52,7 +52,7 @@ const HOLD: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     let short = std::env::args().any(|arg| arg == "--short");
-    let mut report = Report::new("alerts-smoke", 0);
+    let mut report = Report::new(if short { "alerts-smoke-short" } else { "alerts-smoke" }, 0);
     if let Err(e) = Smoke::start().and_then(|mut smoke| smoke.run(&mut report, short)) {
         report.missing("completed", Bound::Exactly(1.0), &format!("{e:#}"));
         eprintln!("{e:?}");
