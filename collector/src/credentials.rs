@@ -1,7 +1,7 @@
 //! Who may log in at the embedded broker: lasting passwords, and one-time secrets that are exchanged for one.
 //!
 //! In: usernames and passwords of connections, offers from the command line. Out: a [`Verdict`], new secrets (once).
-//! Refuses to know: MQTT, what a code looks like. Two files in `<data_dir>/broker`: `passwd`, which Mosquitto reads
+//! A probe that the registry retired is refused, whatever the files say. Refuses to know: MQTT, what a code looks like. Two files in `<data_dir>/broker`: `passwd`, which Mosquitto reads
 //! too, and `joins` (hash, end, state; never a secret). Both are read anew when another process replaced them, and
 //! changed under a lock, one as a whole.
 //!
@@ -13,8 +13,10 @@ mod file;
 use crate::password::{self, Hashed};
 use anyhow::bail;
 use file::{Files, Join, Stage};
+use crate::store::{Reader, Readers};
 use phusong_protocol::ProbeId;
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -36,9 +38,17 @@ pub enum Verdict {
 }
 
 /// The passwords of an installation. Several processes may hold the same ones.
-#[derive(Debug)]
 pub struct Credentials {
     files: Mutex<Files>,
+    readers: Readers,
+    /// Opened once there is a database.
+    registry: Mutex<Option<Reader>>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
 }
 
 impl Credentials {
@@ -46,7 +56,7 @@ impl Credentials {
     pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
         let mut files = Files::open(data_dir)?;
         files.refresh()?;
-        Ok(Credentials { files: Mutex::new(files) })
+        Ok(Credentials { files: Mutex::new(files), readers: Readers::of(data_dir), registry: Mutex::default() })
     }
 
     /// Judges a login. The first one with a lasting password that was handed over ends its one-time secret.
@@ -63,14 +73,36 @@ impl Credentials {
         };
         // Outside the lock: hashing is what takes time.
         if lasting.is_some_and(|hashed| hashed.matches(password)) {
+            if self.is_retired(user) {
+                return Verdict::Refused;
+            }
             if let Some(join) = join.filter(|join| join.stage == Stage::Handed) {
                 self.used(user, &join);
             }
             return Verdict::Lasting;
         }
         match join {
-            Some(join) if join.holds(now_ms) && join.secret.matches(password) => Verdict::OneTime,
-            _ => Verdict::Refused,
+            Some(join) if !join.holds(now_ms) || !join.secret.matches(password) => Verdict::Refused,
+            Some(_) if self.is_retired(user) => Verdict::Refused,
+            Some(_) => Verdict::OneTime,
+            None => Verdict::Refused,
+        }
+    }
+
+    /// Asked only of those who know a password. Without a registry nobody was retired.
+    fn is_retired(&self, user: &str) -> bool {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        if registry.is_none() {
+            *registry = self.readers.connect().ok();
+        }
+        match registry.as_ref().map(|reader| reader.is_retired(user)) {
+            Some(Ok(retired)) => retired,
+            None => false,
+            Some(Err(error)) => {
+                tracing::warn!("the registry cannot say who was retired: {error}");
+                *registry = None;
+                false
+            }
         }
     }
 

@@ -49,7 +49,7 @@ pub use open::{Store, StoreOptions};
 pub use read::{EpochAccount, Facts, HamletName, ProbeRow, Reader, Readers};
 pub use read_letters::{Letter, LetterQuery};
 pub use read_observations::{ObservationQuery, ObservationRow};
-pub use registry::{Move, NewProbe, Registered, Registrar, Registry, RegistryError, Standing};
+pub use registry::{Entry, ManyError, Move, NewProbe, Registered, Registrar, Registry, RegistryError, Standing};
 pub use retention::{Pruned, Pruner, Retention, StepLimits, prune_derived};
 pub use timing::AtState;
 pub use writer::{Committed, ProbeRef, Writer};

@@ -14,27 +14,48 @@ use super::registry::RegistryError;
 use crate::areas::{Forest, Node, Shape, Validity, normal};
 use phusong_coverage::Place;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::cell::OnceCell;
 
 /// The row of the hamlet with this code at this time.
 pub(super) fn hamlet(db: &Connection, code: &str, at_ms: i64) -> Result<i64, RegistryError> {
     let code = normal(code);
     let valid = "coalesce(valid_from_ms <= ?2, 1) AND coalesce(valid_to_ms > ?2, 1)";
-    let known: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM area WHERE code = ?1)", [&code], |row| row.get(0))?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM area WHERE code = ?1)";
+    let known: bool = db.prepare_cached(sql)?.query_row([&code], |row| row.get(0))?;
     if !known {
         return Err(RegistryError::NoArea { code });
     }
     let refused = |why| RegistryError::NoHamlet { code: code.clone(), why };
     let sql = format!("SELECT id FROM area WHERE code = ?1 AND {valid}");
-    let found: Option<i64> = db.query_row(&sql, params![code, at_ms], |row| row.get(0)).optional()?;
+    let found: Option<i64> = db.prepare_cached(&sql)?.query_row(params![code, at_ms], |row| row.get(0)).optional()?;
     let id = found.ok_or_else(|| refused("it was not valid; `areas show` says when it is"))?;
     let sql = format!("SELECT EXISTS (SELECT 1 FROM area WHERE parent_ref = ?1 AND {valid})");
-    let has_children: bool = db.query_row(&sql, params![id, at_ms], |row| row.get(0))?;
+    let has_children: bool = db.prepare_cached(&sql)?.query_row(params![id, at_ms], |row| row.get(0))?;
     if has_children { Err(refused("others lie below it; name one of those")) } else { Ok(id) }
 }
 
-/// The row of the hamlet at this position and time.
-pub(super) fn hamlet_at(db: &Connection, at: Place, at_ms: i64) -> Result<Option<i64>, StoreError> {
-    Ok(Forest::new(nodes(db)?).find(at, at_ms))
+/// Finds hamlets by position within one transaction; the areas are read once, and only if they are asked for.
+pub(super) struct Hamlets<'a> {
+    pub(super) db: &'a Connection,
+    forest: OnceCell<Forest>,
+}
+
+impl<'a> Hamlets<'a> {
+    pub(super) fn of(db: &'a Connection) -> Self {
+        Hamlets { db, forest: OnceCell::new() }
+    }
+
+    /// The row of the hamlet at this position and time.
+    pub(super) fn at(&self, at: Place, at_ms: i64) -> Result<Option<i64>, StoreError> {
+        let forest = match self.forest.get() {
+            Some(forest) => forest,
+            None => {
+                let read = Forest::new(nodes(self.db)?);
+                self.forest.get_or_init(|| read)
+            }
+        };
+        Ok(forest.find(at, at_ms))
+    }
 }
 
 /// All areas with their polygons.

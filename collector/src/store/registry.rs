@@ -4,9 +4,14 @@
 //! (which reads it anew after any other process has written). Refuses to know passwords: those are the broker's; and
 //! how a hamlet is found: that is `areas`'.
 
-use super::areas;
+mod many;
+
+pub use many::{Entry, ManyError};
+
+use super::areas::{self, Hamlets};
 use super::error::StoreError;
 use super::open;
+use super::read::Reader;
 use super::writer::ProbeRef;
 use phusong_coverage::Place;
 use phusong_protocol::{ProbeId, SiteId};
@@ -91,6 +96,8 @@ pub enum RegistryError {
     NoArea { code: String },
     #[error("area {code} was no hamlet at that time: {why}")]
     NoHamlet { code: String, why: &'static str },
+    #[error("a place cannot begin {ms} ms after 1970: write a moment between 2000 and now")]
+    Since { ms: i64 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -129,6 +136,15 @@ impl Registry {
     }
 }
 
+impl Reader {
+    /// Whether a probe of this name was retired; nobody else is.
+    pub fn is_retired(&self, probe: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT retired_ms IS NOT NULL FROM probe WHERE name = ?1";
+        let found = self.db.prepare_cached(sql)?.query_row([probe], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or(false))
+    }
+}
+
 /// Changes the registry, each change in a transaction of its own.
 pub struct Registrar {
     pub(super) db: Connection,
@@ -141,20 +157,8 @@ impl Registrar {
     }
 
     pub fn add(&mut self, new: &NewProbe, now_ms: i64) -> Result<(), RegistryError> {
-        check_label(new.label.as_deref())?;
         let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if let Some(known) = find(&change, &new.probe)? {
-            return Err(RegistryError::Known { probe: new.probe.clone(), site: known.site });
-        }
-        let site = site_ref(&change, &new.site)?;
-        change.execute(
-            "INSERT INTO probe (name, site_ref, created_ms, label) VALUES (?1, ?2, ?3, ?4)",
-            params![new.probe.as_str(), site, now_ms, new.label],
-        )?;
-        let probe = change.last_insert_rowid();
-        if let Some(place) = &new.place {
-            open_place(&change, probe, place, new.label.as_deref(), now_ms)?;
-        }
+        insert(&Hamlets::of(&change), new, now_ms, now_ms)?;
         Ok(change.commit()?)
     }
 
@@ -181,7 +185,7 @@ impl Registrar {
             (Some(at), open) => {
                 close_place(&change, open, now_ms)?;
                 let standing = Standing { at, hamlet: to.hamlet.clone(), supply: to.supply.clone() };
-                open_place(&change, known.id, &standing, to.label.as_deref(), now_ms)?;
+                open_place(&Hamlets::of(&change), known.id, &standing, to.label.as_deref(), now_ms)?;
             }
             (None, Some(open)) => correct_place(&change, open, to)?,
             (None, None) if to.hamlet.is_some() || to.supply.is_some() => {
@@ -209,6 +213,23 @@ impl Registrar {
         let changed =
             self.db.execute("UPDATE probe SET clone_suspected_ms = NULL WHERE name = ?1", [probe.as_str()])?;
         if changed == 0 { Err(RegistryError::Unknown { probe: probe.clone() }) } else { Ok(()) }
+    }
+}
+
+/// One new probe, standing where it does since `from_ms`.
+fn insert(hamlets: &Hamlets<'_>, new: &NewProbe, from_ms: i64, now_ms: i64) -> Result<(), RegistryError> {
+    check_label(new.label.as_deref())?;
+    let db = hamlets.db;
+    if let Some(known) = find(db, &new.probe)? {
+        return Err(RegistryError::Known { probe: new.probe.clone(), site: known.site });
+    }
+    let site = site_ref(db, &new.site)?;
+    db.prepare_cached("INSERT INTO probe (name, site_ref, created_ms, label) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![new.probe.as_str(), site, now_ms, new.label])?;
+    let probe = db.last_insert_rowid();
+    match &new.place {
+        Some(place) => open_place(hamlets, probe, place, new.label.as_deref(), from_ms),
+        None => Ok(()),
     }
 }
 
@@ -261,23 +282,23 @@ fn close_place(db: &Connection, open: Option<Open>, now_ms: i64) -> Result<(), S
 }
 
 fn open_place(
-    db: &Connection,
+    hamlets: &Hamlets<'_>,
     probe: i64,
     standing: &Standing,
     label: Option<&str>,
-    now_ms: i64,
+    from_ms: i64,
 ) -> Result<(), RegistryError> {
     check_supply(standing.supply.as_deref())?;
     let area = match &standing.hamlet {
-        Some(code) => Some(areas::hamlet(db, code, now_ms)?),
-        None => areas::hamlet_at(db, standing.at, now_ms)?,
+        Some(code) => Some(areas::hamlet(hamlets.db, code, from_ms)?),
+        None => hamlets.at(standing.at, from_ms)?,
     };
-    db.execute(
+    hamlets.db.execute(
         "INSERT INTO place (probe_ref, from_ms, lat, lon, label, area_ref, area_fixed, supply)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             probe,
-            now_ms,
+            from_ms,
             standing.at.lat(),
             standing.at.lon(),
             label,
