@@ -1,11 +1,14 @@
-//! `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and what is stored and derived under `/api/v1`.
+//! The page at `/`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and what is stored and derived under `/api/v1`.
 //!
 //! In: requests. Out: text for Prometheus, JSON for people and programs, RFC 9457 problems. Refuses to know: the
 //! broker; it asks the functions in [`Sources`]. Limits: [`CONNECTIONS`] at once; GET only. Every route carries its
-//! documentation: one without cannot be added here.
+//! documentation, but for those of the page: one without cannot be added here.
 
+mod events;
+mod coverage_metrics;
 mod listener;
 mod problem;
+mod web;
 
 pub mod api;
 
@@ -18,6 +21,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
+use events::Hub;
 use problem::{Problem, ProblemBody, Problems};
 use serde::Serialize;
 use std::sync::Arc;
@@ -27,8 +31,8 @@ use utoipa::{Modify, OpenApi, ToSchema, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// Connections at once: a few scrapers and a person.
-pub const CONNECTIONS: usize = 64;
+/// Connections at once: a few scrapers, and people whose browsers keep up to six each for a while.
+pub const CONNECTIONS: usize = 256;
 
 /// Whether the collector takes samples now, and if not, why.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -83,19 +87,30 @@ impl Modify for Token {
 }
 
 pub fn router(sources: Sources) -> Router {
+    routed(sources, None)
+}
+
+/// `stop`: when endless answers end.
+fn routed(sources: Sources, stop: Option<watch::Receiver<bool>>) -> Router {
     let described = OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(metrics))
+        .routes(routes!(coverage_metrics::coverage))
         .merge(api::routes())
+        .routes(routes!(events::events))
         .routes(routes!(openapi_json));
     let (router, document) = described.split_for_parts();
     let document: Arc<str> = document.to_json().expect("texts and numbers can be written").into();
+    let hub = Arc::new(Hub::new(sources.api.clone(), stop));
     router
         .layer(Extension(Document(document)))
+        .layer(Extension(hub))
+        .layer(Extension(coverage_metrics::Coverage::default()))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(middleware::from_fn_with_state(sources.clone(), authorise))
+        .merge(web::routes())
         .with_state(sources)
 }
 
@@ -120,11 +135,12 @@ async fn openapi_json(Extension(Document(text)): Extension<Document>) -> Respons
 
 /// Serves until `stop` turns true; connections still open then are given up by the caller's deadline.
 pub async fn serve(listener: Bounded, sources: Sources, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    let router = routed(sources, Some(stop.clone()));
     let stopped = async move {
         // An error means that the sender is gone, which is a stop too.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    axum::serve(listener, router(sources)).with_graceful_shutdown(stopped).await
+    axum::serve(listener, router).with_graceful_shutdown(stopped).await
 }
 
 /// Whether it takes samples now, and if not, why

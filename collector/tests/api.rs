@@ -190,10 +190,15 @@ fn the_map_is_geojson_with_states() {
     assert_eq!(point["geometry"], json!({"type": "Point", "coordinates": [106.46, 22.29]}));
     assert_eq!((&point["properties"]["radius_m"], &point["properties"]["level"]), (&json!(500.0), &json!(0)));
     assert_eq!(point["properties"]["open_blind_since"], json!("2027-01-15T07:05:00Z"));
+    assert_eq!(point["properties"]["place_blind_since_ms"], json!(NOW - 3_300_000));
     let polygon = &answer["features"][1];
     assert_eq!((&polygon["geometry"]["type"], &polygon["id"]), (&json!("Polygon"), &json!("nc")));
     assert_eq!((&polygon["properties"]["level"], &polygon["properties"]["grade"]), (&json!(2), &json!("weak")));
     assert_eq!(polygon["properties"]["open_gap_since"], json!("2027-01-15T07:40:00Z"));
+    assert_eq!(polygon["properties"]["place_blind_since"], json!(null));
+    let viettel = &polygon["properties"]["networks"][0];
+    assert_eq!((&viettel["level"], &viettel["open_gap_since"]), (&json!(2), &json!("2027-01-15T07:40:00Z")));
+    assert_eq!(polygon["properties"]["networks"][1]["reason"], json!("slow"));
     let nowhere = commune.found("/api/v1/map/hamlets.geojson?area=x");
     assert_eq!(nowhere["features"][0]["geometry"], json!(null));
 }

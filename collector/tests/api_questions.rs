@@ -167,15 +167,19 @@ fn every_route_stands_in_the_document_and_answers_as_it_says() {
     };
     let mut asked = 0;
     for (path, operation) in routes(&document) {
+        // Answers without an end are held by tests/web.rs.
+        let endless = operation.pointer("/responses/200/content/text~1event-stream").is_some();
         let real = ids.iter().fold(path.clone(), |path, (part, id)| path.replace(part, id.as_str().expect("text")));
-        check(&real, &operation);
+        if !endless {
+            check(&real, &operation);
+        }
         check(&format!("{real}?nonsense=1"), &operation);
         if path != real {
             check(&path.replace(['{', '}'], ""), &operation);
         }
         asked += 1;
     }
-    assert_eq!(asked, 16);
+    assert_eq!(asked, 18);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! by time alone, when its last window becomes too old.
 
 mod areas;
-mod changes;
+pub(super) mod changes;
 mod hamlets;
 mod interruptions;
 mod letters;
@@ -14,9 +14,9 @@ mod map;
 mod observations;
 mod page;
 mod probes;
-mod question;
-mod state;
-mod when;
+pub(super) mod question;
+pub(super) mod state;
+pub(super) mod when;
 mod words;
 
 use super::Sources;
@@ -49,16 +49,23 @@ impl Api {
         &self,
         look: impl FnOnce(&Views, i64) -> Result<T, Problem> + Send + 'static,
     ) -> Result<Answer<T>, Problem> {
+        self.look(look).await.map(Answer)
+    }
+
+    /// The same for whoever makes no JSON of it.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Views, i64) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
         let (readers, now_ms) = (self.readers.clone(), (self.now_ms)());
         let task = tokio::task::spawn_blocking(move || {
             let views = readers.connect()?.with_derived()?;
             look(&views, now_ms)
         });
-        let answer = task.await.map_err(|stopped| {
+        task.await.map_err(|stopped| {
             tracing::error!("an answer cannot be given: {stopped}");
             Problem::internal()
-        })?;
-        answer.map(Answer)
+        })?
     }
 }
 

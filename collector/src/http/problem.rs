@@ -77,6 +77,12 @@ impl Problem {
         Self::of_http(StatusCode::INTERNAL_SERVER_ERROR, "The collector could not answer", detail)
     }
 
+    /// Every listener's place at the events is taken.
+    pub fn no_seat() -> Self {
+        let detail = "As many listeners as can be served are connected; ask again in a minute, or poll /api/v1/changes.";
+        Self::of_http(StatusCode::SERVICE_UNAVAILABLE, "Too many listeners", detail)
+    }
+
     /// `known`: the parameters that there are.
     pub fn unknown_parameter(name: &str, known: &[String]) -> Self {
         let detail = match known {

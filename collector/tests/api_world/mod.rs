@@ -203,7 +203,7 @@ fn derived() -> String {
     sql
 }
 
-fn sources(world: &World, token: Option<&str>) -> Sources {
+pub fn sources(world: &World, token: Option<&str>) -> Sources {
     let readiness = || Readiness {
         ready: true,
         state: "ok",

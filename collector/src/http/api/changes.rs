@@ -74,7 +74,7 @@ pub async fn changes(State(api): State<Api>, Asked(asked): Asked<ChangeQuestion>
     .await
 }
 
-fn change(row: ChangeRow) -> Change {
+pub fn change(row: ChangeRow) -> Change {
     Change {
         id: row.id,
         made: utc(row.made_ms),

@@ -5,7 +5,7 @@
 use super::Api;
 use super::hamlets::no_area;
 use super::question::{Asked, Given, Question};
-use super::state::{Hamlet, NetworkState, Scene};
+use super::state::{Hamlet, NetworkState, Open, Scene};
 use super::when::utc_of;
 use super::words::GradeWord;
 use crate::http::problem::{Problem, Problems};
@@ -77,6 +77,10 @@ pub struct HamletProperties {
     #[schema(format = DateTime)]
     pub open_blind_since: Option<String>,
     pub open_blind_since_ms: Option<i64>,
+    /// The same of those of whole places: nothing comes from them, of any network.
+    #[schema(format = DateTime)]
+    pub place_blind_since: Option<String>,
+    pub place_blind_since_ms: Option<i64>,
 }
 
 /// A network in one hamlet, as far as a map tells.
@@ -85,7 +89,17 @@ pub struct NetworkMark {
     pub network: String,
     pub level: u8,
     pub grade: GradeWord,
+    /// Why: the reason of the newest window that has this grade.
+    pub reason: Option<String>,
     pub places_disagree: bool,
+    /// Beginning of the oldest gap of this network that is open.
+    #[schema(format = DateTime)]
+    pub open_gap_since: Option<String>,
+    pub open_gap_since_ms: Option<i64>,
+    /// Beginning of the oldest blind of this network alone that is open.
+    #[schema(format = DateTime)]
+    pub open_blind_since: Option<String>,
+    pub open_blind_since_ms: Option<i64>,
 }
 
 /// The map
@@ -126,9 +140,9 @@ fn point(lat: f64, lon: f64) -> Option<Box<RawValue>> {
 
 fn feature(hamlet: Hamlet, geometry: Option<Box<RawValue>>) -> HamletFeature {
     let states = || hamlet.networks.iter().chain(&hamlet.links);
-    let gap_ms = states().flat_map(|state| &state.open_gaps).map(|open| open.from_ms).min();
-    let blinds = states().flat_map(|state| &state.open_blinds).chain(&hamlet.open_blinds);
-    let blind_ms = blinds.map(|open| open.from_ms).min();
+    let gap_ms = oldest(states().flat_map(|state| &state.open_gaps));
+    let blind_ms = oldest(states().flat_map(|state| &state.open_blinds).chain(&hamlet.open_blinds));
+    let place_ms = oldest(&hamlet.open_blinds);
     HamletFeature {
         kind: "Feature".into(),
         id: hamlet.code.clone(),
@@ -144,6 +158,8 @@ fn feature(hamlet: Hamlet, geometry: Option<Box<RawValue>>) -> HamletFeature {
             open_gap_since_ms: gap_ms,
             open_blind_since: utc_of(blind_ms),
             open_blind_since_ms: blind_ms,
+            place_blind_since: utc_of(place_ms),
+            place_blind_since_ms: place_ms,
             code: hamlet.code,
             name: hamlet.name,
             label: hamlet.label,
@@ -152,11 +168,21 @@ fn feature(hamlet: Hamlet, geometry: Option<Box<RawValue>>) -> HamletFeature {
     }
 }
 
+fn oldest<'a>(open: impl IntoIterator<Item = &'a Open>) -> Option<i64> {
+    open.into_iter().map(|open| open.from_ms).min()
+}
+
 fn mark(state: &NetworkState) -> NetworkMark {
+    let (gap_ms, blind_ms) = (oldest(&state.open_gaps), oldest(&state.open_blinds));
     NetworkMark {
         network: state.network.clone(),
         level: state.level,
         grade: state.grade,
+        reason: state.reason.clone(),
         places_disagree: state.places_disagree,
+        open_gap_since: utc_of(gap_ms),
+        open_gap_since_ms: gap_ms,
+        open_blind_since: utc_of(blind_ms),
+        open_blind_since_ms: blind_ms,
     }
 }

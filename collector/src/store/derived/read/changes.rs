@@ -22,6 +22,14 @@ pub struct ChangeRow {
 }
 
 impl Views {
+    /// The newest one; 0 where there is none.
+    pub fn last_change(&self) -> Result<i64, StoreError> {
+        if !self.derived {
+            return Ok(0);
+        }
+        Ok(self.db().query_row("SELECT ifnull(max(id), 0) FROM derived.changes", [], |row| row.get(0))?)
+    }
+
     /// By id, after this one.
     pub fn changes(&self, after: i64, limit: usize) -> Result<Vec<ChangeRow>, StoreError> {
         if !self.derived {
