@@ -5,11 +5,11 @@
 //! and only while there are some; a listener that falls behind reads on from where it stands, nothing is queued for it.
 //! Limits: [`LISTENERS`] at once, [`PAGE`] changes a read.
 
+use super::api::Api;
 use super::api::changes::{Change, change};
 use super::api::question::{Asked, Given, Question};
 use super::api::state::Scene;
 use super::api::when::utc;
-use super::api::Api;
 use super::problem::{Problem, ProblemBody, Problems};
 use crate::store::views::Views;
 use axum::Extension;

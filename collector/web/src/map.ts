@@ -9,12 +9,13 @@ import {
     type MapLayerMouseEvent,
     NavigationControl,
     ScaleControl,
+    setWorkerCount,
     setWorkerUrl,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import type { Geometry, Place } from "./answers";
 import { type Entry, STATES, type State } from "./model";
-import { label, PAINTS, pattern } from "./paint";
+import { label, PAINTS, pattern, sign } from "./paint";
 import { area, around, type Box, box, innards, middle, type Point } from "./shape";
 
 /** Why there is no map. */
@@ -35,6 +36,8 @@ const ALL_NAMES = 400;
 const NAMES_ZOOM = 11;
 const EMPTY = { type: "FeatureCollection" as const, features: [] };
 const PADDING = 36;
+/** A map as wide as a phone has smaller names. */
+const NARROW = 560;
 
 interface Outline {
     outline: Exclude<Geometry, { type: "Point" }>;
@@ -51,7 +54,10 @@ export class HamletMap {
     private entries: Entry[] = [];
     private chosen: string | null = null;
     private probes: Place[] = [];
+    private drawn = "";
     private framed = false;
+    /** Somebody moved it: then it stays where it is. */
+    private moved = false;
     private ready = false;
     private painted = false;
     private patience: ReturnType<typeof setTimeout> | undefined;
@@ -62,6 +68,8 @@ export class HamletMap {
         private readonly events: MapEvents,
     ) {
         setWorkerUrl(workerUrl);
+        // A few hundred polygons; each worker more would read half a megabyte of script.
+        setWorkerCount(1);
         this.map = new GlMap({
             container,
             style: {
@@ -81,7 +89,8 @@ export class HamletMap {
         this.map.touchZoomRotate.disableRotation();
         this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
         this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
-        this.map.on("load", () => this.prepare());
+        this.map.once("style.load", () => this.prepare());
+        this.map.on("render", () => this.seen());
         // MapLibre tells of trouble only here; what it means shows in whether anything is painted.
         this.map.on("error", () => {});
         // Tests ask where a hamlet lies on the screen.
@@ -108,7 +117,11 @@ export class HamletMap {
     }
 
     resize(): void {
+        const { clientWidth, clientHeight } = this.map.getCanvas();
         this.map.resize();
+        const canvas = this.map.getCanvas();
+        if (canvas.clientWidth === clientWidth && canvas.clientHeight === clientHeight) return;
+        if (this.framed && !this.moved) this.frame();
     }
 
     relabel(texts: { help: string; zoomIn: string; zoomOut: string }): void {
@@ -127,6 +140,7 @@ export class HamletMap {
         const { map } = this;
         for (const state of STATES) {
             map.addImage(`area-${state}`, pattern(state, this.ratio), { pixelRatio: this.ratio });
+            map.addImage(`sign-${state}`, sign(state, this.ratio), { pixelRatio: this.ratio });
         }
         map.setMissingStyleImageResolver((id) => this.picture(id));
         map.addSource("hamlets", { type: "geojson", data: EMPTY, promoteId: "code" });
@@ -154,16 +168,22 @@ export class HamletMap {
             layout: { "line-join": "round" },
             paint: { "line-color": "#0b3a4a", "line-width": 4 },
         });
-        map.addLayer({
-            id: "names",
-            type: "symbol",
-            source: "names",
-            layout: {
-                "icon-image": ["get", "icon"],
-                "symbol-sort-key": ["get", "order"],
-                "icon-padding": 3,
-            },
-        });
+        // Names go before signs: a sign alone is what is left of a name that finds no room.
+        for (const [id, icon] of [
+            ["signs", ["concat", "sign-", ["get", "state"]]],
+            ["names", ["get", "icon"]],
+        ] as const) {
+            map.addLayer({
+                id,
+                type: "symbol",
+                source: "names",
+                layout: {
+                    "icon-image": icon as never,
+                    "symbol-sort-key": ["get", "order"],
+                    "icon-padding": 1,
+                },
+            });
+        }
         map.addLayer({
             id: "probes",
             type: "circle",
@@ -183,7 +203,10 @@ export class HamletMap {
 
     private listen(): void {
         const { map } = this;
-        const layers = ["areas", "names"];
+        const layers = ["areas", "names", "signs"];
+        map.on("movestart", (event) => {
+            if ("originalEvent" in event && event.originalEvent !== undefined) this.moved = true;
+        });
         map.on("click", (event) => {
             const [hit] = map.queryRenderedFeatures(event.point, { layers });
             this.events.chosen(typeof hit?.properties["code"] === "string" ? hit.properties["code"] : null);
@@ -196,10 +219,15 @@ export class HamletMap {
     }
 
     private draw(): void {
+        const { entries } = this;
+        // Most answers say what the one before said; then nothing is to be done.
+        const looks = JSON.stringify(entries.map(({ feature, standing }) => [feature, standing.state]));
+        if (looks === this.drawn) return;
+        this.drawn = looks;
         const areas = [];
         const names = [];
         this.names.clear();
-        for (const [order, entry] of this.entries.entries()) {
+        for (const [order, entry] of entries.entries()) {
             const outline = this.outline(entry);
             if (outline === null) continue;
             const { code, name } = entry.feature.properties;
@@ -208,7 +236,7 @@ export class HamletMap {
             this.names.set(icon, name);
             areas.push({ type: "Feature" as const, geometry: outline.outline, properties: { code, state } });
             const at = { type: "Point" as const, coordinates: outline.middle };
-            names.push({ type: "Feature" as const, geometry: at, properties: { code, icon, order } });
+            names.push({ type: "Feature" as const, geometry: at, properties: { code, state, icon, order } });
         }
         this.map.setLayerZoomRange("names", names.length > ALL_NAMES ? NAMES_ZOOM : 0, 24);
         this.source("hamlets").setData({ type: "FeatureCollection", features: areas });
@@ -219,16 +247,12 @@ export class HamletMap {
             return;
         }
         if (!this.framed) this.frame();
-        if (!this.painted) this.map.once("idle", () => this.seen());
     }
 
-    /** The first idle with hamlets on the screen. */
+    /** The first frame with all hamlets in it. */
     private seen(): void {
-        if (this.painted) return;
-        if (this.map.queryRenderedFeatures({ layers: ["areas"] }).length === 0) {
-            this.map.once("idle", () => this.seen());
-            return;
-        }
+        if (this.painted || !this.framed || !this.map.areTilesLoaded()) return;
+        if (this.map.queryRenderedFeatures({ layers: ["areas"] }).length === 0) return;
         this.painted = true;
         clearTimeout(this.patience);
         this.events.painted();
@@ -267,7 +291,8 @@ export class HamletMap {
         const name = this.names.get(id);
         const state = STATES.find((state) => id.startsWith(`name-${state}-`));
         if (name === undefined || state === undefined || this.map.hasImage(id)) return;
-        this.map.addImage(id, label(name, state satisfies State, this.ratio), { pixelRatio: this.ratio });
+        const small = this.container.clientWidth < NARROW;
+        this.map.addImage(id, label(name, state satisfies State, this.ratio, small), { pixelRatio: this.ratio });
     }
 
     private outline({ feature }: Entry): Outline | null {

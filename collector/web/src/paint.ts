@@ -98,30 +98,17 @@ export const SIGNS: Record<State, string> = {
     dead: "M2 2L8 8M8 2L2 8",
     weak: "M5 1.5V5.8M5 8V8.4",
     good: "M1.5 5.4L4 8L8.5 2.2",
-    blind: "M1.5 5H8.5M3 8.6L7 1.4",
+    blind: "M5 1.4A3.6 3.6 0 1 1 4.99 1.4M2.5 7.5L7.5 2.5",
     unknown: "M3 3.4C3 .8 7 .8 7 3.2C7 4.8 5 4.8 5 6.2M5 8.3V8.6",
     never: "M2.4 5H7.6",
 };
 
-const FONT = "600 12.5px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif";
+const FACE = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif";
 const HEIGHT = 20;
 const BADGE = 14;
 
-/** A hamlet's name with the sign of its state, as the map's label. */
-export function label(name: string, state: State, ratio: number): Picture {
-    const probe = canvas(1, 1, 1);
-    probe.font = FONT;
-    const width = Math.ceil(probe.measureText(name).width) + BADGE + 13;
-    const context = canvas(width, HEIGHT, ratio);
-    const { ink } = PAINTS[state];
-    context.fillStyle = "rgba(255, 255, 255, 0.92)";
-    context.strokeStyle = "rgba(20, 40, 46, 0.28)";
-    context.lineWidth = 1;
-    context.beginPath();
-    context.roundRect(0.5, 0.5, width - 1, HEIGHT - 1, 5);
-    context.fill();
-    context.stroke();
-    context.fillStyle = ink;
+function badge(context: CanvasRenderingContext2D, state: State): void {
+    context.fillStyle = PAINTS[state].ink;
     context.beginPath();
     context.roundRect(3, 3, BADGE, BADGE, 3);
     context.fill();
@@ -132,7 +119,31 @@ export function label(name: string, state: State, ratio: number): Picture {
     context.lineCap = "round";
     context.stroke(new Path2D(SIGNS[state]));
     context.restore();
-    context.font = FONT;
+}
+
+/** The sign alone, where there is no room for a name. */
+export function sign(state: State, ratio: number): Picture {
+    const context = canvas(HEIGHT, HEIGHT, ratio);
+    badge(context, state);
+    return picture(context);
+}
+
+/** A hamlet's name with the sign of its state, as the map's label. */
+export function label(name: string, state: State, ratio: number, small: boolean): Picture {
+    const font = `600 ${small ? 11.5 : 12.5}px ${FACE}`;
+    const probe = canvas(1, 1, 1);
+    probe.font = font;
+    const width = Math.ceil(probe.measureText(name).width) + BADGE + 13;
+    const context = canvas(width, HEIGHT, ratio);
+    context.fillStyle = "rgba(255, 255, 255, 0.92)";
+    context.strokeStyle = "rgba(20, 40, 46, 0.28)";
+    context.lineWidth = 1;
+    context.beginPath();
+    context.roundRect(0.5, 0.5, width - 1, HEIGHT - 1, 5);
+    context.fill();
+    context.stroke();
+    badge(context, state);
+    context.font = font;
     context.textBaseline = "middle";
     context.fillStyle = "#14282e";
     context.fillText(name, BADGE + 7, HEIGHT / 2 + 0.5);

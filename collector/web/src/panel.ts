@@ -113,12 +113,12 @@ function whyNetwork(state: NetworkState, shown: Shown, named: boolean): Child {
     if (open !== undefined && state.level !== 3) {
         const proved = proofOf(open, shown);
         if (proved !== "") parts.push(proved);
-        parts.push(`${t().causeIs(cause(open.cause, open.confidence))}`);
+        parts.push(causeOf(open));
     }
     const blind = state.open_blinds[0];
     if (state.level === 0 && blind !== undefined) parts.push(blindSentence(blind, shown));
     if (parts.length === 0) return null;
-    const text = capital(parts.join(". ").replaceAll(/\. (\p{Ll})/gu, (_, letter: string) => `; ${letter}`));
+    const text = parts.map(capital).join(". ");
     return h("li", { "data-network": state.network }, named && h("b", {}, `${network(state.network)}: `), `${text}.`);
 }
 
@@ -154,9 +154,14 @@ function proofOf(open: Open, shown: Shown): string {
 
 function blindSentence(open: Open, shown: Shown): string {
     const proved = proofOf(open, shown);
-    const who = open.probe === null ? "" : `${open.probe}: `;
-    const because = t().causeIs(cause(open.cause, open.confidence)).toLocaleLowerCase("vi");
-    return `${who}${t().kind.blind} ${sinceText(open.from_ms)}; ${because}${proved === "" ? "" : `: ${proved}`}`;
+    const who = open.probe === null ? "" : ` · ${open.probe}`;
+    const why = `${causeOf(open)}${proved === "" ? "" : ` – ${proved}`}`;
+    return `${t().kind.blind} ${sinceText(open.from_ms)}${who}. ${capital(why)}`;
+}
+
+function causeOf({ cause: name, confidence }: Open): string {
+    const said = cause(name, confidence);
+    return name === "unknown" ? said : t().causeIs(said);
 }
 
 function openNow({ hamlet, interruptions }: HamletDetail): HTMLElement {

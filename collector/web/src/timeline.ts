@@ -35,9 +35,11 @@ function sayCell(cell: Cell, series: Series): string {
 }
 
 function summary(all: Cell[], series: Series): string {
+    // The window that runs now has nothing to say yet.
+    const past = all.at(-1)?.state == null ? all.slice(0, -1) : all;
     const order: (State | null)[] = ["dead", "weak", "good", "blind", "unknown", null];
     const parts = order.flatMap((state) => {
-        const n = all.filter((cell) => cell.state === state).length;
+        const n = past.filter((cell) => cell.state === state).length;
         if (n === 0) return [];
         const word = state === null ? t().dayNothing : stateWord(state, series.network, null, isFixed(series.network));
         return [`${word} ${span(n * series.step_s * 1_000)}`];
