@@ -5,7 +5,7 @@
 use crate::edition::Edition;
 use crate::field::{Fields, by_name, fixed_colour, of_numbers, property};
 use crate::layout::Layout;
-use crate::level::{self, Level, Of};
+use crate::level::{self, BLIND, Level, Of};
 use crate::model::{Content, Dashboard, Panel, Target};
 use crate::panel::{Column, Look, Said, Show, Stack, bars, map, number, series, table, timeline};
 use crate::promql::{self, COMMUNE};
@@ -20,7 +20,7 @@ pub fn dashboard(edition: &Edition) -> Dashboard {
         .row(4, [(15, counts(edition)), (9, age(edition))])
         .row(14, [(12, place(edition)), (12, list(edition))])
         .row(12, [(24, history(edition))])
-        .row(8, [(7, open_gaps(edition)), (7, open_blinds(edition)), (10, begun(edition))])
+        .row(8, [(7, open_gaps(edition)), (7, open_blinds(edition)), (10, ended(edition))])
         .panels();
     Dashboard::new(
         edition,
@@ -28,6 +28,7 @@ pub fn dashboard(edition: &Edition) -> Dashboard {
             name: "commune",
             title: edition.say(say::TITLE),
             description: edition.say(say::DESCRIPTION),
+            place: "",
             variables,
             panels,
         },
@@ -51,8 +52,7 @@ fn age(edition: &Edition) -> Panel {
         Target::now(promql::oldest_contact_age(COMMUNE), edition.say(say::AGE_OLDEST)),
         Target::now(promql::silent_probes(COMMUNE), silent.clone()),
     ];
-    let any = level::steps(&[(0.0, Level::Good.colour()), (1.0, Level::Unknown.colour())]);
-    let count = by_name(&silent, [property("unit", json!("none")), property("thresholds", any)]);
+    let count = by_name(&silent, [property("unit", json!("none")), property("thresholds", level::blinds())]);
     let fields = Fields::new("s").with("decimals", json!(0)).thresholds(level::ages()).overrides([count]);
     number(edition, Said { title: say::AGE, description: say::AGE_MEANS }, Look::Plain, targets, fields)
 }
@@ -71,7 +71,7 @@ fn place(edition: &Edition) -> Panel {
         property("mappings", level::mappings(edition, Of::Cellular)),
         property("thresholds", level::thresholds()),
         property("color", json!({"mode": "thresholds"})),
-        property("links", json!([edition.hamlet_link()])),
+        property("links", json!([edition.hamlet_link(), edition.map_link()])),
     ];
     overrides.push(by_name("Value", level));
     let fields = Fields::new("none").overrides(overrides);
@@ -83,11 +83,12 @@ fn list(edition: &Edition) -> Panel {
     let targets = vec![
         Target::table(promql::not_good(COMMUNE)),
         Target::table(promql::not_good_since(COMMUNE)),
-        Target::table(promql::seconds_in_state(COMMUNE, Level::Dead.state())),
+        Target::table(promql::dead_seconds(COMMUNE)),
         Target::table(promql::urgency(COMMUNE)),
     ];
     let mut columns = vec![
-        Column::new("hamlet_name", Show::As(text::HAMLET)).with("links", json!([edition.hamlet_link()])),
+        Column::new("hamlet_name", Show::As(text::HAMLET))
+            .with("links", json!([edition.hamlet_link(), edition.map_link()])),
         Column::new("Value #A", Show::As(say::LEVEL))
             .with("mappings", level::mappings(edition, Of::Cellular))
             .with("thresholds", level::thresholds())
@@ -121,27 +122,22 @@ fn open_gaps(edition: &Edition) -> Panel {
 }
 
 fn open_blinds(edition: &Edition) -> Panel {
-    let fields = Fields::new("none")
-        .with("min", json!(0))
-        .thresholds(level::steps(&[(0.0, Level::Good.colour()), (1.0, Level::Unknown.colour())]))
-        .overrides(cause::of_blinds(edition));
+    let fields =
+        Fields::new("none").with("min", json!(0)).thresholds(level::blinds()).overrides(cause::of_blinds(edition));
     let target = Target::now(promql::open_by_cause("phusong_blinds_open"), "{{cause}}");
     bars(edition, Said { title: say::BLINDS_OPEN, description: say::BLINDS_OPEN_MEANS }, vec![target], fields)
 }
 
-fn begun(edition: &Edition) -> Panel {
+fn ended(edition: &Edition) -> Panel {
     let (gaps, blinds) = (edition.say(say::GAPS), edition.say(say::BLINDS));
-    let colours = [
-        by_name(&gaps, [fixed_colour(Level::Dead.colour())]),
-        by_name(&blinds, [fixed_colour(Level::Unknown.colour())]),
-    ];
+    let colours = [by_name(&gaps, [fixed_colour(Level::Dead.colour())]), by_name(&blinds, [fixed_colour(BLIND)])];
     let targets = vec![
-        Target::over_time(promql::begun("phusong_gaps_total"), gaps),
-        Target::over_time(promql::begun("phusong_blinds_total"), blinds),
+        Target::over_time(promql::ended("phusong_gaps_total"), gaps),
+        Target::over_time(promql::ended("phusong_blinds_total"), blinds),
     ];
     let whole = of_numbers([property("decimals", json!(0))]);
     let fields = Fields::new("none").overrides([whole]).overrides(colours);
-    let said = Said { title: say::BEGUN, description: say::BEGUN_MEANS };
+    let said = Said { title: say::ENDED, description: say::ENDED_MEANS };
     let mut panel = series(edition, said, Stack::Sum, targets, fields);
     panel.interval = "1h";
     panel

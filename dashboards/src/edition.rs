@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 pub struct Places {
     /// The collector's page.
     pub web: String,
-    /// What to do when something is red.
+    /// What to do when something is red. Grafana serves a copy beside its own files: see `docs/dashboards.md`.
     pub runbook: String,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Places { web: "http://localhost:8480".into(), runbook: "http://localhost:8480/runbook".into() }
+        Places { web: "http://localhost:8480".into(), runbook: "/public/phusong/runbook.txt".into() }
     }
 }
 
@@ -49,8 +49,8 @@ impl Edition {
         vec!["phusong".into(), format!("phusong-{}", self.language.code())]
     }
 
-    /// Above each dashboard: its siblings, the map, the runbook.
-    pub fn links(&self) -> Vec<Value> {
+    /// Above each dashboard: its siblings, the map at `place`, the runbook.
+    pub fn links(&self, place: &str) -> Vec<Value> {
         let link = |title: Text, kind: &str, icon: &str, url: &str, tags: &[String]| {
             json!({
                 "title": self.say(title), "type": kind, "icon": icon, "tooltip": self.say(title), "url": url,
@@ -60,7 +60,7 @@ impl Edition {
         };
         vec![
             link(text::SIBLINGS, "dashboards", "external link", "", &self.tags()[1..]),
-            link(text::WEB_MAP, "link", "external link", "${web}", &[]),
+            link(text::WEB_MAP, "link", "external link", &format!("${{web}}/{place}"), &[]),
             link(text::RUNBOOK, "link", "doc", "${runbook}", &[]),
         ]
     }
@@ -79,5 +79,11 @@ impl Edition {
             self.uid("hamlet")
         );
         json!({"title": self.say(text::OPEN_HAMLET), "url": url, "targetBlank": false})
+    }
+
+    /// From a row or marker of a hamlet to the same on the web map, which knows why.
+    pub fn map_link(&self) -> Value {
+        let url = "${web}/#hamlet=${__data.fields.hamlet:percentencode}";
+        json!({"title": self.say(text::OPEN_MAP), "url": url, "targetBlank": true})
     }
 }

@@ -5,7 +5,7 @@
 use crate::edition::Edition;
 use crate::field::{Fields, by_name, fixed_colour, property};
 use crate::layout::Layout;
-use crate::level::{self, Level, Of};
+use crate::level::{self, BLIND, Level, Of};
 use crate::model::{Content, Dashboard, Panel, Target};
 use crate::panel::{Column, Look, Said, Show, Stack, number, series, table, timeline};
 use crate::promql::{self, HAMLET};
@@ -40,6 +40,7 @@ pub fn dashboard(edition: &Edition) -> Dashboard {
             name: "hamlet",
             title: edition.say(say::TITLE),
             description: edition.say(say::DESCRIPTION),
+            place: "#hamlet=${hamlet:percentencode}",
             variables,
             panels,
         },
@@ -72,7 +73,7 @@ fn served(edition: &Edition) -> Panel {
 }
 
 fn measured(edition: &Edition) -> Panel {
-    let colours = [(0.0, Level::Unknown.colour()), (FIRM, Level::Good.colour())];
+    let colours = [(0.0, BLIND), (FIRM, Level::Good.colour())];
     let said = Said { title: say::MEASURED, description: say::MEASURED_MEANS };
     let target = Target::now(promql::measured_share(HAMLET), "");
     number(edition, said, Look::Plain, vec![target], share().thresholds(level::steps(&colours)))
@@ -121,12 +122,14 @@ fn throughput(edition: &Edition) -> Panel {
 fn states(edition: &Edition) -> Panel {
     let named = |level: Level| {
         let name = property("displayName", json!(edition.say(level.word())));
-        by_name(level.state(), [name, fixed_colour(level.colour())])
+        level.state().map(|state| by_name(state, [name, fixed_colour(level.colour())]))
     };
     let target = Target::over_time(promql::seconds_by_state(HAMLET), "{{state}}");
     let said = Said { title: say::STATES, description: say::STATES_MEANS };
-    let fields = Fields::new("s").overrides(Level::ALL.map(named));
-    let mut panel = series(edition, said, Stack::Share, vec![target], fields);
+    // Up to the whole hour: what is left was not measured.
+    let fields = Fields::new("s").with("max", json!(3_600));
+    let fields = fields.overrides(Level::ALL.into_iter().filter_map(named));
+    let mut panel = series(edition, said, Stack::Sum, vec![target], fields);
     panel.interval = "1h";
     panel
 }

@@ -1,10 +1,13 @@
-//! The four levels: their numbers, words and colours, the same in every panel.
+//! The four levels: their numbers, words and colours, the same in every panel and on the web map.
 //!
 //! In: an edition. Out: Grafana's value mappings and thresholds. Refuses to know: which metric carries a level.
 
 use crate::edition::Edition;
 use crate::text::{self, Text};
 use serde_json::{Map, Value, json};
+
+/// Where we could not test: a colour of its own, as on the web map.
+pub const BLIND: &str = "#8f7cb8";
 
 /// As the gauges count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +33,10 @@ impl Level {
     /// Grey is never between red and green: what was not measured is neither.
     pub fn colour(self) -> &'static str {
         match self {
-            Level::Unknown => "#8c8c8c",
-            Level::Dead => "#d7191c",
-            Level::Weak => "#f5a623",
-            Level::Good => "#2e9e4f",
+            Level::Unknown => "#8f938f",
+            Level::Dead => "#c4302b",
+            Level::Weak => "#f2b233",
+            Level::Good => "#3fa37c",
         }
     }
 
@@ -46,13 +49,13 @@ impl Level {
         }
     }
 
-    /// The label `state` of the counters.
-    pub fn state(self) -> &'static str {
+    /// The label `state` of the counters; time without a result is counted by none of them.
+    pub fn state(self) -> Option<&'static str> {
         match self {
-            Level::Unknown => "unknown",
-            Level::Dead => "dead",
-            Level::Weak => "weak",
-            Level::Good => "good",
+            Level::Unknown => None,
+            Level::Dead => Some("dead"),
+            Level::Weak => Some("weak"),
+            Level::Good => Some("good"),
         }
     }
 }
@@ -92,7 +95,12 @@ pub fn steps(steps: &[(f64, &str)]) -> Value {
     json!({"mode": "absolute", "steps": list})
 }
 
-/// Age of data in seconds: past 15 minutes a hamlet counts as not measured, so it turns grey, never red.
+/// Age of data in seconds: past 15 minutes a hamlet counts as not measured, which is never red.
 pub fn ages() -> Value {
-    steps(&[(0.0, Level::Good.colour()), (900.0, Level::Unknown.colour())])
+    steps(&[(0.0, Level::Good.colour()), (900.0, BLIND)])
+}
+
+/// A number of probes or places that cannot be measured.
+pub fn blinds() -> Value {
+    steps(&[(0.0, Level::Good.colour()), (1.0, BLIND)])
 }

@@ -39,6 +39,8 @@ pub struct Content {
     pub name: &'static str,
     pub title: String,
     pub description: String,
+    /// What is appended to the web map's address.
+    pub place: &'static str,
     pub variables: Vec<Value>,
     pub panels: Vec<Panel>,
 }
@@ -64,7 +66,7 @@ impl Dashboard {
             time: json!({"from": "now-24h", "to": "now"}),
             timepicker: json!({}),
             annotations: json!({"list": []}),
-            links: edition.links(),
+            links: edition.links(content.place),
             templating: json!({"list": content.variables}),
             panels: content.panels,
         }

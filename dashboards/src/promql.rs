@@ -74,10 +74,11 @@ pub fn not_good_since(of: &str) -> String {
     format!("({}) and on (province, commune, hamlet) ({} != 3)", changed_at(of), level(of))
 }
 
-/// Seconds of the range in a state, of hamlets that are not good.
-pub fn seconds_in_state(of: &str, state: &str) -> String {
+/// Seconds of the range without signal, of hamlets that are not good.
+pub fn dead_seconds(of: &str) -> String {
     format!(
-        "sum by (province, commune, hamlet) (increase(phusong_hamlet_state_seconds_total{{{of}, state=\"{state}\"}}[$__range])) \
+        "sum by (province, commune, hamlet) \
+         (increase(phusong_hamlet_state_seconds_total{{{of}, state=\"dead\"}}[$__range])) \
          and on (province, commune, hamlet) ({} != 3)",
         level(of)
     )
@@ -88,8 +89,9 @@ pub fn seconds_by_state(of: &str) -> String {
     format!("sum by (state) (increase(phusong_hamlet_state_seconds_total{{{of}}}[$__interval]))")
 }
 
+/// Time without a result is in no state.
 fn known_seconds(of: &str) -> String {
-    format!("sum(increase(phusong_hamlet_state_seconds_total{{{of}, state=~\"good|weak|dead\"}}[$__range]))")
+    format!("sum(increase(phusong_hamlet_state_seconds_total{{{of}}}[$__range]))")
 }
 
 /// Of the time that was measured, the share in which a network served.
@@ -98,9 +100,9 @@ pub fn served_share(of: &str) -> String {
     format!("({served} or 0 * {}) / {}", known_seconds(of), known_seconds(of))
 }
 
-/// Of all time that was counted, the share that was measured.
+/// Of the whole range, the share that was measured.
 pub fn measured_share(of: &str) -> String {
-    format!("{} / sum(increase(phusong_hamlet_state_seconds_total{{{of}}}[$__range]))", known_seconds(of))
+    format!("clamp_max({} / $__range_s, 1)", known_seconds(of))
 }
 
 /// A metric of probes, a value a probe, of those that stand in the chosen area.
@@ -133,8 +135,8 @@ pub fn open_by_cause(family: &str) -> String {
     format!("sum by (cause) (max by (commune, cause) ({family}{{commune=\"$commune\"}}))")
 }
 
-/// Gaps or blinds that began in each interval.
-pub fn begun(family: &str) -> String {
+/// Gaps or blinds that ended in each interval.
+pub fn ended(family: &str) -> String {
     format!("sum(max by (commune, cause) (increase({family}{{commune=\"$commune\"}}[$__interval])))")
 }
 

@@ -61,6 +61,7 @@ pub const SIBLINGS: Text = Text::new("Bảng khác", "Other dashboards");
 pub const WEB_MAP: Text = Text::new("Bản đồ", "Map");
 pub const RUNBOOK: Text = Text::new("Hướng dẫn xử lý", "Runbook");
 pub const OPEN_HAMLET: Text = Text::new("Mở bảng của xóm", "Open the hamlet");
+pub const OPEN_MAP: Text = Text::new("Xem trên bản đồ", "Show on the map");
 pub const EARLIER: Text = Text::new("trước khoảng đang xem", "before the shown range");
 
 pub const CAUSE_NO_COVERAGE: Text = Text::new("không có sóng", "no coverage");

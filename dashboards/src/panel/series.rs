@@ -15,18 +15,11 @@ pub enum Stack {
     No,
     /// Bars that add up.
     Sum,
-    /// Bars that add up to the whole.
-    Share,
 }
 
 pub fn series(edition: &Edition, said: Said, stack: Stack, targets: Vec<Target>, fields: Fields) -> Panel {
     let mut panel = said.panel(edition, "timeseries", targets);
-    let mode = match stack {
-        Stack::No => "none",
-        Stack::Sum => "normal",
-        Stack::Share => "percent",
-    };
-    let bars = stack != Stack::No;
+    let bars = stack == Stack::Sum;
     let drawn = json!({
         "drawStyle": if bars { "bars" } else { "line" },
         "fillOpacity": if bars { 80 } else { 8 },
@@ -34,7 +27,7 @@ pub fn series(edition: &Edition, said: Said, stack: Stack, targets: Vec<Target>,
         "lineWidth": if bars { 0 } else { 1 },
         "showPoints": "auto",
         "spanNulls": false,
-        "stacking": {"group": "A", "mode": mode},
+        "stacking": {"group": "A", "mode": if bars { "normal" } else { "none" }},
     });
     panel.field_config = fields.with("custom", drawn).with("min", json!(0)).json();
     panel.options = json!({

@@ -56,10 +56,10 @@ pub const BLINDS_OPEN_MEANS: Text = Text::new(
     "Nơi không đo được, theo nguyên nhân. Không bao giờ tính là mất sóng và không quy lỗi cho nhà mạng.",
     "Where we could not test, by cause. Never counted as downtime, and never an operator's fault.",
 );
-pub const BEGUN: Text = Text::new("Gián đoạn và mất số liệu theo giờ", "Gaps and blinds by the hour");
-pub const BEGUN_MEANS: Text = Text::new(
-    "Số gián đoạn dịch vụ và số lần mất số liệu bắt đầu trong mỗi giờ, mọi nguyên nhân.",
-    "How many gaps and how many blinds began in each hour, of all causes.",
+pub const ENDED: Text = Text::new("Gián đoạn và mất số liệu đã hết", "Gaps and blinds that ended");
+pub const ENDED_MEANS: Text = Text::new(
+    "Số gián đoạn dịch vụ và số lần mất số liệu kết thúc trong mỗi giờ, mọi nguyên nhân. Cái đang mở nằm ở hai ô bên trái.",
+    "How many gaps and how many blinds ended in each hour, of all causes. Those that last are on the left.",
 );
 pub const GAPS: Text = Text::new("gián đoạn dịch vụ", "gaps");
 pub const BLINDS: Text = Text::new("mất số liệu", "blinds");

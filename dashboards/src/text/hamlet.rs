@@ -25,8 +25,8 @@ pub const SERVED_MEANS: Text = Text::new(
 );
 pub const MEASURED: Text = Text::new("Đo được", "Measured");
 pub const MEASURED_MEANS: Text = Text::new(
-    "Phần thời gian có kết quả đo. Dưới 0,95 thì con số “Dùng được” chưa đủ chắc.",
-    "The share of time with a result. Below 0.95, “Served” does not stand firmly.",
+    "Phần của khoảng đang xem có kết quả đo đến kịp trong 30 phút. Dưới 95 % thì con số “Dùng được” chưa đủ chắc.",
+    "The share of the shown range with a result that was known within 30 minutes. Below 95 %, “Served” does not stand firmly.",
 );
 pub const AGE: Text = Text::new("Tuổi số liệu", "Age of the data");
 pub const AGE_MEANS: Text = Text::new(
@@ -54,13 +54,13 @@ pub const LOSS_MEANS: Text =
     Text::new("Tỷ lệ gói tin không có trả lời, theo mạng.", "The share of packets without an answer, by network.");
 pub const THROUGHPUT: Text = Text::new("Tốc độ", "Throughput");
 pub const THROUGHPUT_MEANS: Text = Text::new(
-    "Kết quả đo tốc độ gần nhất, theo mạng và chiều. Phép đo riêng, không phải i-Speed; phép đo dừng sớm chỉ là kết luận đạt hay không, không phải tốc độ.",
-    "The latest speed test by network and direction. Own tests, not i-Speed; a test that stopped early is a verdict, not a speed.",
+    "Trung vị các phép đo tốc độ trong 24 giờ, theo mạng và chiều. Phép đo riêng, không phải i-Speed.",
+    "The median of the bandwidth tests of 24 hours, by network and direction. Own tests, not i-Speed.",
 );
 pub const STATES: Text = Text::new("Thời gian theo mức", "Time by level");
 pub const STATES_MEANS: Text = Text::new(
-    "Mỗi giờ xóm ở mức nào bao lâu. Chỉ gồm các khoảng 5 phút đến kịp trong 30 phút; số liệu đến muộn hơn không có ở đây.",
-    "How long the hamlet was at which level in each hour. Only windows that were final within 30 minutes of their end; later data is not in here.",
+    "Mỗi giờ xóm ở mức nào bao lâu; phần còn trống là chưa đo. Chỉ gồm các khoảng 5 phút đến kịp trong 30 phút; số liệu đến muộn hơn không có ở đây.",
+    "How long the hamlet was at which level in each hour; what is left empty was not measured. Only windows that were final within 30 minutes of their end; later data is not in here.",
 );
 
 pub const PROBES: Text = Text::new("Thiết bị đo", "Probes");
