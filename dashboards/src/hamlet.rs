@@ -160,7 +160,7 @@ fn probes(edition: &Edition) -> Panel {
             .with("decimals", json!(1))
             .with("thresholds", level::steps(&offset))
             .coloured(),
-        Column::new("Value #D", Show::As(say::MISSING)).unit("none").with("thresholds", level::steps(&any)).coloured(),
+        Column::new("Value #D", Show::As(say::LOST)).unit("none").with("thresholds", level::steps(&any)).coloured(),
         Column::new("Time", Show::Dropped),
     ];
     table(edition, Said { title: say::PROBES, description: say::PROBES_MEANS }, targets, None, columns)

@@ -65,11 +65,11 @@ pub const STATES_MEANS: Text = Text::new(
 
 pub const PROBES: Text = Text::new("Thiết bị đo", "Probes");
 pub const PROBES_MEANS: Text = Text::new(
-    "Các thiết bị đo của xóm có đang làm việc không. Hàng đợi là số mẫu còn giữ tại thiết bị; lệch giờ là đồng hồ thiết bị so với máy chủ; mẫu thiếu là mẫu chưa đến và chưa được giải thích.",
-    "Whether the hamlet's probes do their work. Spool: samples still held by the device; clock offset: its clock against the collector's; missing: samples that neither came nor were explained.",
+    "Các thiết bị đo của xóm có đang làm việc không. Hàng đợi là số mẫu còn giữ tại thiết bị; lệch giờ là đồng hồ thiết bị so với máy chủ; mẫu mất là mẫu chắc chắn đã có mà ba ngày vẫn không đến.",
+    "Whether the hamlet's probes do their work. Spool: samples still held by the device; clock offset: its clock against the collector's; lost: samples that are known to have existed and did not come within three days.",
 );
 pub const PROBE: Text = Text::new("Thiết bị", "Probe");
 pub const CONTACT: Text = Text::new("Liên lạc gần nhất", "Last contact");
 pub const SPOOL: Text = Text::new("Hàng đợi", "Spool");
 pub const CLOCK: Text = Text::new("Lệch giờ", "Clock offset");
-pub const MISSING: Text = Text::new("Mẫu thiếu", "Missing samples");
+pub const LOST: Text = Text::new("Mẫu mất", "Lost samples");
