@@ -12,11 +12,13 @@ ifneq ($(shell command -v mold),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS ?= -Clink-arg=-fuse-ld=mold
 endif
 
-.PHONY: help setup build test faults truth-gaps bench-ingest bench-fold bench-restart alerts-smoke check-rules size demo clean
+.PHONY: help setup web page build test faults truth-gaps bench-ingest bench-fold bench-restart alerts-smoke check-rules dashboards check-dashboards size demo demo-smoke clean
 
 help:
 	@echo "make setup         install what is missing from Debian (as root; else it says which line to run)"
 	@echo "make build         the agent and the collector, for testing"
+	@echo "make web           the collector's web page, which make build then embeds"
+	@echo "make page          the page in a real browser beside a real collector"
 	@echo "make test          format, lints, every test, a short round of faults"
 	@echo "make faults        kills, full disks, power cuts: nothing may be lost"
 	@echo "make bench-ingest  samples and messages a second, against what the machine can do"
@@ -25,14 +27,34 @@ help:
 	@echo "make bench-restart how soon a collector with a nation's store is ready again (5 GB of disk)"
 	@echo "make alerts-smoke  a dead hamlet, a killed collector: what a real Prometheus and Alertmanager tell"
 	@echo "make check-rules   rules, Alertmanager's and Prometheus' configuration, by their own programs"
+	@echo "make dashboards    write the Grafana dashboards anew from their source"
+	@echo "make check-dashboards  every query of every dashboard against a real Prometheus"
 	@echo "make size          size and memory of the agent's two builds"
-	@echo "make demo          broker, collector and a real agent measuring this machine's network, live"
+	@echo "make demo          a commune on this machine: map, API, metrics, a real probe; see docs/demo.md"
+	@echo "make demo-smoke    the demo as somebody sees it, its map by its pixels, its end"
 	@echo "make clean         remove what was built"
 
 setup:
 	@scripts/setup.sh
 
-build:
+# The page: built again when something of it is newer, and embedded by the next build of the collector.
+WEB := collector/web
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f) $(addprefix $(WEB)/,index.html package.json tsconfig.json vite.config.mjs)
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd $(WEB) && npm run --silent build -- --logLevel warn
+	@touch $@
+
+web: $(WEB)/dist/index.html
+
+page: setup build
+	@scripts/page.sh
+
+build: web
 	cargo build -p phusong-agent
 	cargo build -p phusong-collector
 	cargo build -p phusong-witness
@@ -46,7 +68,7 @@ test: setup
 faults: setup build
 	@cargo run -q -p phusong-tests --bin faults
 
-bench-ingest: setup
+bench-ingest: setup web
 	cargo build --release -p phusong-collector
 	cargo build --release -p phusong-tests --bin bench_ingest
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_ingest
@@ -59,7 +81,7 @@ bench-fold: setup
 	cargo build --release -p phusong-tests --bin bench_fold
 	@$(CARGO_TARGET_DIR)/release/bench_fold
 
-bench-restart: setup
+bench-restart: setup web
 	cargo build --release -p phusong-collector
 	cargo build --release -p phusong-tests --bin bench_restart
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_restart
@@ -71,14 +93,28 @@ check-rules: setup
 	cd dashboards && promtool check rules rules/phusong.yml && promtool test rules rules/tests/*.yml
 	cd dashboards && promtool check config prometheus/prometheus.yml && amtool check-config alertmanager/alertmanager.yml
 
-size: setup
+dashboards:
+	cargo run -q -p phusong-dashboards
+
+check-dashboards: setup
+	@cargo run -q -p phusong-tests --bin check_dashboards
+
+size: setup web
 	cargo build --release -p phusong-collector
 	cargo build -p phusong-tests --bin size
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/debug/size
 
-demo: setup
+demo:
+	@scripts/setup.sh demo
 	@scripts/demo.sh
+
+demo-smoke: setup web
+	cargo build -p phusong-collector
+	cargo build -p phusong-agent
+	cargo build -p phusong-simulator
+	@cd tests/page && npm ci --silent --no-audit --no-fund
+	@cargo run -q -p phusong-tests --bin demo_smoke
 
 clean:
 	cargo clean
-	rm -rf target/reports
+	rm -rf target/reports $(WEB)/dist $(WEB)/node_modules tests/page/node_modules

@@ -1,28 +1,37 @@
 #!/usr/bin/env bash
-# Installs from Debian what the build and the tests need and this machine lacks. Without root it prints the exact line
-# and stops. Says nothing when nothing is missing.
+# Installs from Debian what the build and the tests need and this machine lacks; `setup.sh demo` only what `make demo`
+# needs. Without root it prints the exact line and stops. Says nothing when nothing is missing.
 set -euo pipefail
 
 # command -> Debian package
 needed=(
     cc:build-essential
     git:git
-    mosquitto:mosquitto
-    mosquitto_pub:mosquitto-clients
     mold:mold
     ip:iproute2
+    node:nodejs
+    npm:npm
+)
+tested=(
+    mosquitto:mosquitto
+    mosquitto_pub:mosquitto-clients
     nft:nftables
     ping:iputils-ping
     systemd-analyze:systemd
     promtool:prometheus
     amtool:prometheus-alertmanager
+    chromium:chromium
 )
 PATH=$PATH:/usr/sbin:/sbin
+
+[[ ${1:-} == demo ]] || needed+=("${tested[@]}")
 
 packages=()
 for entry in "${needed[@]}"; do
     command -v "${entry%%:*}" >/dev/null || packages+=("${entry#*:}")
 done
+# Debian splits this off from python3 itself; check-dashboards makes a virtual environment with it.
+[[ ${1:-} == demo ]] || python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 
 if ((${#packages[@]})); then
     line="apt-get install -y --no-install-recommends ${packages[*]}"

@@ -61,6 +61,7 @@ figure tests_passed "$passed" ">= 1" "$([[ $passed -ge 1 ]] && echo true || echo
 figure tests_failed "$failed" "= 0" "$([[ $failed -eq 0 ]] && echo true || echo false)"
 step faults_short cargo run -q -p phusong-tests --bin faults -- --short
 step truth_gaps_short cargo run -q -p phusong-tests --bin truth_gaps -- --short
+step check_dashboards cargo run -q -p phusong-tests --bin check_dashboards
 step alerts_short cargo run -q -p phusong-tests --bin alerts_smoke -- --short
 
 skipped=$(sort -u "$PHUSONG_SKIPPED" | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&"/' | paste -sd, -)

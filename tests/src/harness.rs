@@ -17,6 +17,9 @@ mod proxy;
 
 mod flood;
 
+mod prometheus;
+mod remote_write;
+
 mod configs;
 mod lab;
 pub mod netns;
@@ -34,7 +37,9 @@ pub use lab::{Agent, Collector, Lab};
 pub use mosquitto::Mosquitto;
 pub use mqtt::{Login, Message, MqttClient, Refused, Version};
 pub use process::{Service, binary, repository};
+pub use prometheus::{BACKFILL, Prometheus};
 pub use proxy::{Counts, Policy, Proxy};
+pub use remote_write::Series;
 pub use report::{Bound, Report, skip_test};
 pub use samples::Source;
 pub use tempdir::TempDir;
