@@ -59,6 +59,7 @@ passed=$(counted passed)
 failed=$(counted failed)
 figure tests_passed "$passed" ">= 1" "$([[ $passed -ge 1 ]] && echo true || echo false)"
 figure tests_failed "$failed" "= 0" "$([[ $failed -eq 0 ]] && echo true || echo false)"
+step page scripts/page.sh
 step faults_short cargo run -q -p phusong-tests --bin faults -- --short
 step truth_gaps_short cargo run -q -p phusong-tests --bin truth_gaps -- --short
 step check_dashboards cargo run -q -p phusong-tests --bin check_dashboards

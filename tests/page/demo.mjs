@@ -34,7 +34,7 @@ async function colours(page) {
 /** What the panel says of the dead hamlet's open gap, in words and by its key. */
 async function cause(page) {
     await panelText(page, scene.dead.hamlet);
-    const row = page.locator("[data-panel] [data-part=open] [data-kind=gap][data-open=true]").first();
+    const row = page.locator("[data-panel] [data-part=open] [data-kind=gap][data-open]").first();
     const key = await row.getAttribute("data-cause");
     const said = await page.locator("[data-panel] [data-part=why]").innerText();
     await shot(page, "demo-panel");

@@ -1,4 +1,4 @@
-// The collector's page in Debian's Chromium, for whoever tests with it. Needs Node 20 and `npm ci` in this folder.
+// The collector's page in Debian's Chromium, for whoever tests with it. Needs `npm ci` in this folder.
 //
 //   const browser = await launch()                      headless; PHUSONG_CHROMIUM names another binary
 //   const page = await openPage(browser, url, options)  a page of its own context; options: {phone, block, token}

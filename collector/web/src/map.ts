@@ -168,6 +168,17 @@ export class HamletMap {
             layout: { "line-join": "round" },
             paint: { "line-color": "#0b3a4a", "line-width": 4 },
         });
+        map.addLayer({
+            id: "probes",
+            type: "circle",
+            source: "probes",
+            paint: {
+                "circle-radius": 5,
+                "circle-color": "#0b3a4a",
+                "circle-stroke-color": "#fff",
+                "circle-stroke-width": 2,
+            },
+        });
         // Names go before signs: a sign alone is what is left of a name that finds no room.
         for (const [id, icon] of [
             ["signs", ["concat", "sign-", ["get", "state"]]],
@@ -184,17 +195,6 @@ export class HamletMap {
                 },
             });
         }
-        map.addLayer({
-            id: "probes",
-            type: "circle",
-            source: "probes",
-            paint: {
-                "circle-radius": 5.5,
-                "circle-color": "#0b3a4a",
-                "circle-stroke-color": "#fff",
-                "circle-stroke-width": 2,
-            },
-        });
         this.listen();
         this.ready = true;
         this.draw();

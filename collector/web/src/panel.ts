@@ -112,7 +112,8 @@ function whyNetwork(state: NetworkState, shown: Shown, named: boolean): Child {
     if (state.level > 0 && state.places_disagree) parts.push(t().disagree(number(state.n)));
     if (open !== undefined && state.level !== 3) {
         const proved = proofOf(open, shown);
-        if (proved !== "") parts.push(proved);
+        const where = state.places_disagree && open.probe !== null ? `${open.probe}: ` : "";
+        if (proved !== "" || where !== "") parts.push(`${where}${proved === "" ? t().kind.gap : proved}`);
         parts.push(causeOf(open));
     }
     const blind = state.open_blinds[0];
