@@ -35,7 +35,7 @@ fn a_batch_is_stored_acknowledged_and_counted_and_its_copy_is_a_duplicate() {
             assert_eq!(collector.metric(&format!("phusong_collector_samples_total{{result=\"{name}\"}}")), 100.0);
         }
         wait("nothing is under way", || collector.metric("phusong_collector_queue_messages") == 0.0);
-        let missing = format!("phusong_missing_samples_total{{site=\"{SITE}\",probe=\"{PROBE}\"}}");
+        let missing = format!("phusong_probe_missing_samples{{site=\"{SITE}\",probe=\"{PROBE}\"}}");
         assert_eq!(collector.metric(&missing), 1.0, "seq 0 never came");
         assert!(collector.log().contains("by a shared subscription"), "{}", collector.log());
     }

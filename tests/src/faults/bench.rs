@@ -134,7 +134,7 @@ impl Bench {
 
     /// Ids that the collector has neither seen nor had explained.
     pub fn missing(&self) -> Result<f64> {
-        self.collector.metric("phusong_missing_samples_total", &[])
+        self.collector.metric("phusong_probe_missing_samples", &[])
     }
 }
 

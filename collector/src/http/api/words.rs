@@ -1,5 +1,6 @@
 //! Words and texts that several answers share.
 
+pub use crate::store::derived::is_cellular;
 use crate::store::views::{Spot, TargetName};
 use phusong_coverage::grade::Grade;
 use phusong_coverage::observation::SampleId;
@@ -95,11 +96,6 @@ pub fn hamlet(code: Option<String>, name: Option<String>) -> Option<HamletRef> {
 /// Keys and sequence numbers: JSON's numbers are too short for them.
 pub fn hex(number: u64) -> String {
     format!("{number:016x}")
-}
-
-/// A network of mobile operators; `fixed:` names a provider of fixed links, nothing an unknown network.
-pub fn is_cellular(network: &str) -> bool {
-    !network.is_empty() && !network.starts_with("fixed:")
 }
 
 /// Names as people compare them: composed, whatever the file said that they came from.
