@@ -117,6 +117,24 @@ holds("a click on a red hamlet tells why, since when and how sure", async () => 
     await leave(page);
 });
 
+holds("a green hamlet tells its networks, its speed, its day and what was", async () => {
+    const page = await at();
+    const text = await panelText(page, "ban-pieng");
+    assert.ok(text.includes("Vì sao xanh?") && !text.includes("Vì sao đỏ?"), text);
+    const networks = await panelPart(page, "networks");
+    assert.match(networks, /Viettel – tốt/);
+    assert.match(networks, /Tốc độ: tải xuống 30 Mbit\/s, tải lên 7,8 Mbit\/s .*2 lần đo/);
+    assert.match(networks, /VinaPhone – yếu[\s\S]*Độ trễ vượt mức cho phép/);
+    // The gap of the day is over: it stands among those of the month, not among what is going on.
+    assert.equal(await page.locator('[data-part="open"]').getAttribute("data-count"), "0");
+    assert.match(await panelPart(page, "month"), /1 lần gián đoạn/);
+    assert.equal(await page.locator('[data-part="month"] [data-kind="gap"]').getAttribute("data-cause"), "backhaul");
+    const strip = page.locator('[data-series="viettel"] .strip');
+    await strip.hover({ position: { x: 5, y: 8 } });
+    assert.match(await page.locator('[data-series="viettel"] .day-caption').innerText(), /^\d\d:\d\d–\d\d:\d\d: tốt/);
+    await leave(page);
+});
+
 holds("what we could not measure is told as that and never as an outage", async () => {
     const page = await at();
     const text = await panelText(page, "khuan-nghe");

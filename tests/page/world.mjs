@@ -43,7 +43,7 @@ const HAMLETS = [
     {
         code: "ban-pieng", name: "Bản Piềng", column: 0, row: 0, population: 312,
         probes: [
-            { id: "ban-pieng-1", label: "Nhà văn hóa", lanes: [[VIETTEL, [[1440, served], [900, cut], [840, served]]], [VINAPHONE, [[1440, slow]]]] },
+            { id: "ban-pieng-1", label: "Nhà văn hóa", speeds: [[VIETTEL, 130, 31.5e6, 8.2e6], [VIETTEL, 65, 28.4e6, 7.4e6]], lanes: [[VIETTEL, [[1440, served], [900, cut], [840, served]]], [VINAPHONE, [[1440, slow]]]] },
         ],
     },
     { code: "hung-lap", name: "Hùng Lập", column: 1, row: 0, population: 274,
@@ -143,6 +143,10 @@ function day(probe, now) {
             const until = stretches[n + 1] === undefined ? now - 5_000 : now - stretches[n + 1][0] * MINUTE;
             for (let at = now - before * MINUTE; at < until; at += ROUND) samples.push(...round(uplink, what, at));
         });
+    }
+    for (const [uplink, before, down_bps, up_bps] of probe.speeds ?? []) {
+        const reading = { kind: "throughput", down_bps, up_bps, bytes: 6_000_000, elapsed_ms: 4_000, early: false, method: "http" };
+        samples.push({ wall_ms: now - before * MINUTE, clock: { synced: true, age_s: 60 }, uplink, reading });
     }
     const boot = {
         wall_ms: now - DAY - MINUTE,

@@ -51,6 +51,7 @@ export interface Open {
     confidence: string;
 }
 
+/** Medians of a day. */
 export interface Throughput {
     down_bps: number | null;
     up_bps: number | null;
@@ -67,7 +68,7 @@ export interface NetworkState {
     last_known_at_ms: number | null;
     open_gaps: Open[];
     open_blinds: Open[];
-    throughput?: Throughput | null;
+    throughput: Throughput | null;
 }
 
 export interface Hamlet {
@@ -79,7 +80,6 @@ export interface Hamlet {
     links: NetworkState[];
     open_blinds: Open[];
     places: number;
-    throughput?: Throughput | null;
 }
 
 export interface Place {

@@ -137,12 +137,17 @@ function failed(shown: Shown, name: string): string[] {
     const { windows, places } = shown.detail;
     const measuring = new Set(windows.filter((one) => one.network === name).map((one) => one.place));
     const probes = new Set(places.filter((place) => measuring.has(place.id)).map((place) => place.probe));
-    const found = new Set<string>();
+    // By host: one that is asked in two ways is one target.
+    const found = new Map<string, string>();
     for (const { probe, target } of shown.failures) {
-        const aside = target?.tags?.some((tag) => tag === "gateway" || tag === "loudspeaker") ?? true;
-        if (!aside && probes.has(probe)) found.add(target?.name ?? target?.host ?? "?");
+        if (target === null || !probes.has(probe)) continue;
+        if (target.tags?.some((tag) => tag === "gateway" || tag === "loudspeaker")) continue;
+        const host = (target.host ?? target.name ?? "?").replace(/:\d+$/, "");
+        const name = target.name ?? host;
+        const known = found.get(host);
+        if (known === undefined || name.length < known.length) found.set(host, name);
     }
-    return [...found].sort();
+    return [...found.values()].sort();
 }
 
 function interruptionOf(open: Open, shown: Shown): Interruption | undefined {
@@ -218,8 +223,7 @@ function networks(hamlet: Hamlet, view: View): HTMLElement {
             ),
         );
     });
-    const own = hamlet.throughput;
-    return section("networks", t().networks, h("ul", { class: "networks" }, ...rows), own ? tempo(own) : null);
+    return section("networks", t().networks, h("ul", { class: "networks" }, ...rows));
 }
 
 function tempo({ down_bps, up_bps, at_ms, n }: Throughput): HTMLElement {
