@@ -58,10 +58,10 @@ fn age(edition: &Edition) -> Panel {
 }
 
 /// What the tooltip and the table need not say.
-const KEYS: [&str; 3] = ["Time", "province", "commune"];
+const KEYS: [&str; 2] = ["Time", "commune"];
 
 fn place(edition: &Edition) -> Panel {
-    let hidden = ["Time", "province", "commune", "hamlet", "latitude", "longitude"];
+    let hidden = ["Time", "commune", "hamlet", "latitude", "longitude"];
     let hide = json!({"legend": true, "tooltip": true, "viz": false});
     let mut overrides: Vec<_> =
         hidden.iter().map(|name| by_name(name, [property("custom.hideFrom", hide.clone())])).collect();
@@ -93,7 +93,7 @@ fn list(edition: &Edition) -> Panel {
             .with("mappings", level::mappings(edition, Of::Cellular))
             .with("thresholds", level::thresholds())
             .coloured(),
-        Column::new("Value #B", Show::As(say::SINCE)).unit("dateTimeFromNow").empty(edition, text::EARLIER),
+        Column::new("Value #B", Show::As(say::SINCE)).unit("dateTimeFromNow").with("mappings", level::moments(edition)),
         Column::new("Value #C", Show::As(say::DEAD_TIME)).unit("dtdurations").with("decimals", json!(0)),
         Column::new("hamlet", Show::Hidden),
         Column::new("Value #D", Show::Dropped),

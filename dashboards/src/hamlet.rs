@@ -9,7 +9,7 @@ use crate::level::{self, BLIND, Level, Of};
 use crate::model::{Content, Dashboard, Panel, Target};
 use crate::panel::{Column, Look, Said, Show, Stack, number, series, table, timeline};
 use crate::promql::{self, HAMLET};
-use crate::text::{self, hamlet as say};
+use crate::text::hamlet as say;
 use crate::variable;
 use serde_json::json;
 
@@ -56,7 +56,7 @@ fn now(edition: &Edition) -> Panel {
 }
 
 fn since(edition: &Edition) -> Panel {
-    let fields = Fields::new("dateTimeFromNow").with("noValue", json!(edition.say(text::EARLIER)));
+    let fields = Fields::new("dateTimeFromNow").with("mappings", level::moments(edition));
     let said = Said { title: say::SINCE, description: say::SINCE_MEANS };
     number(edition, said, Look::Plain, vec![Target::now(promql::changed_at(HAMLET), "")], fields)
 }
@@ -69,7 +69,13 @@ fn served(edition: &Edition) -> Panel {
     let colours = [(0.0, Level::Dead.colour()), (0.9, Level::Weak.colour()), (FIRM, Level::Good.colour())];
     let said = Said { title: say::SERVED, description: say::SERVED_MEANS };
     let target = Target::now(promql::served_share(HAMLET), "");
-    number(edition, said, Look::Plain, vec![target], share().thresholds(level::steps(&colours)))
+    number(
+        edition,
+        said,
+        Look::Plain,
+        vec![target],
+        share().with("mappings", level::unmeasured(edition)).thresholds(level::steps(&colours)),
+    )
 }
 
 fn measured(edition: &Edition) -> Panel {

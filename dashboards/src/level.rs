@@ -79,6 +79,17 @@ pub fn mappings(edition: &Edition, of: Of) -> Value {
     json!([{"type": "value", "options": options}])
 }
 
+/// A moment, or 0 where it lies before what is shown.
+pub fn moments(edition: &Edition) -> Value {
+    json!([{"type": "value", "options": {"0": {"text": edition.say(text::EARLIER), "index": 0}}}])
+}
+
+/// A share of measured time where there was none.
+pub fn unmeasured(edition: &Edition) -> Value {
+    let shown = json!({"text": edition.say(text::UNKNOWN), "color": Level::Unknown.colour(), "index": 0});
+    json!([{"type": "special", "options": {"match": "nan", "result": shown}}])
+}
+
 /// The same colours where a panel wants steps.
 pub fn thresholds() -> Value {
     steps(&Level::ALL.map(|level| (f64::from(level.number()), level.colour())))

@@ -4,10 +4,11 @@
 //! Refuses to know: panels. Every expression aggregates `job` and `instance` away: any collector serves the same
 //! series, and a second scrape must not double a count.
 
-/// The commune that was chosen.
-pub const COMMUNE: &str = r#"province="$province", commune="$commune""#;
+/// The commune that was chosen; communes of one name have their codes added, so no province is needed, and a house that
+/// begins with the commune has none.
+pub const COMMUNE: &str = r#"commune="$commune""#;
 /// The hamlet that was chosen.
-pub const HAMLET: &str = r#"province="$province", commune="$commune", hamlet="$hamlet""#;
+pub const HAMLET: &str = r#"commune="$commune", hamlet="$hamlet""#;
 
 /// Rows of a state timeline: more cannot be read, and Grafana slows down.
 const ROWS: u32 = 200;
@@ -16,18 +17,18 @@ const WINDOW: &str = "5m";
 
 /// The best cellular level of each hamlet.
 pub fn level(of: &str) -> String {
-    format!("max by (province, commune, hamlet) (phusong_hamlet_coverage_level{{{of}}})")
+    format!("max by (commune, hamlet) (phusong_hamlet_coverage_level{{{of}}})")
 }
 
 fn level_before(of: &str) -> String {
-    format!("max by (province, commune, hamlet) (phusong_hamlet_coverage_level{{{of}}} offset {WINDOW})")
+    format!("max by (commune, hamlet) (phusong_hamlet_coverage_level{{{of}}} offset {WINDOW})")
 }
 
 /// `expr`, a value a hamlet, with labels of its description.
 fn described(expr: &str, of: &str, labels: &str) -> String {
     format!(
-        "({expr}) * on (province, commune, hamlet) group_left ({labels}) \
-         max by (province, commune, hamlet, {labels}) (phusong_hamlet_info{{{of}}})"
+        "({expr}) * on (commune, hamlet) group_left ({labels}) \
+         max by (commune, hamlet, {labels}) (phusong_hamlet_info{{{of}}})"
     )
 }
 
@@ -44,8 +45,8 @@ pub fn placed_level(of: &str) -> String {
 /// As many hamlets as can be read: what works least comes first. Chosen at the end of the range, so that rows do not
 /// come and go within it.
 pub fn timeline(of: &str) -> String {
-    let last = format!("max by (province, commune, hamlet) (phusong_hamlet_coverage_level{{{of}}} @ end())");
-    format!("{} and on (province, commune, hamlet) bottomk({ROWS}, {last})", named_level(of))
+    let last = format!("max by (commune, hamlet) (phusong_hamlet_coverage_level{{{of}}} @ end())");
+    format!("{} and on (commune, hamlet) bottomk({ROWS}, {last})", named_level(of))
 }
 
 /// Hamlets that are not good.
@@ -64,22 +65,23 @@ pub fn count_of_level(of: &str, number: u8) -> String {
     format!("count({level} == {number}) or 0 * count({level})")
 }
 
-/// When the level last changed, in milliseconds: to one window exactly, and nothing if it did not within the range.
+/// When the level last changed, in milliseconds: to one window exactly, and 0 if it did not within the range.
 pub fn changed_at(of: &str) -> String {
-    format!("1000 * max_over_time(timestamp({} != {})[$__range:{WINDOW}])", level(of), level_before(of))
+    let level = level(of);
+    format!("1000 * max_over_time(timestamp({level} != {})[$__range:{WINDOW}]) or 0 * {level}", level_before(of))
 }
 
 /// The same, of hamlets that are not good.
 pub fn not_good_since(of: &str) -> String {
-    format!("({}) and on (province, commune, hamlet) ({} != 3)", changed_at(of), level(of))
+    format!("({}) and on (commune, hamlet) ({} != 3)", changed_at(of), level(of))
 }
 
 /// Seconds of the range without signal, of hamlets that are not good.
 pub fn dead_seconds(of: &str) -> String {
     format!(
-        "sum by (province, commune, hamlet) \
+        "sum by (commune, hamlet) \
          (increase(phusong_hamlet_state_seconds_total{{{of}, state=\"dead\"}}[$__range])) \
-         and on (province, commune, hamlet) ({} != 3)",
+         and on (commune, hamlet) ({} != 3)",
         level(of)
     )
 }

@@ -27,8 +27,7 @@ pub fn commune(edition: &Edition) -> Value {
 
 /// Shown by name, asked by id.
 pub fn hamlet(edition: &Edition) -> Value {
-    let asked =
-        r#"query_result(max by (hamlet, hamlet_name) (phusong_hamlet_info{province="$province", commune="$commune"}))"#;
+    let asked = r#"query_result(max by (hamlet, hamlet_name) (phusong_hamlet_info{commune="$commune"}))"#;
     let parts = r#"/hamlet="(?<value>[^"]+)",hamlet_name="(?<text>[^"]+)"/"#;
     query(edition, "hamlet", text::HAMLET, 3, asked, parts)
 }

@@ -44,12 +44,6 @@ impl Column {
     pub fn coloured(self) -> Self {
         self.with("custom.cellOptions", json!({"type": "color-background", "mode": "basic"}))
     }
-
-    /// Said where there is no value.
-    pub fn empty(self, edition: &Edition, text: Text) -> Self {
-        let nothing = json!({"type": "special", "options": {"match": "null", "result": {"text": edition.say(text)}}});
-        self.with("mappings", json!([nothing]))
-    }
 }
 
 /// `sort` names the field whose highest rows come first.

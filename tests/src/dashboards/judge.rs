@@ -68,8 +68,9 @@ fn mappings(panel: &Panel<'_>, frames: &[Frame], faults: &mut Vec<Fault>) {
     for field in fields(frames).filter(|field| field.name != TIME) {
         let config = configuration(panel, field);
         let Some(mappings) = config.get("mappings").and_then(Value::as_array) else { continue };
-        // A word for "no value" alone leaves the numbers as they are.
-        if mappings.iter().all(|mapping| mapping["type"] == "special") {
+        // A word for "no value" alone leaves the numbers as they are; moments are no closed set either.
+        let is_moment = config.get("unit").and_then(Value::as_str).is_some_and(|unit| unit.starts_with("dateTime"));
+        if is_moment || mappings.iter().all(|mapping| mapping["type"] == "special") {
             continue;
         }
         let mut raw: Vec<String> =
