@@ -215,17 +215,12 @@ export async function start({ collector, token = null, hamlets = ALL }) {
     const now = Date.now();
     await writeFile(join(dir, "areas.geojson"), JSON.stringify(areas(hamlets)));
     await says("areas", "import", join(dir, "areas.geojson"));
-    const stays = [];
-    for (const hamlet of hamlets) {
-        for (const [n, probe] of hamlet.probes.entries()) {
-            const [lon, lat] = middle(hamlet, n);
-            const named = probe.label === undefined ? [] : ["--label", probe.label];
-            await says("probe", "add", probe.id, "--site", SITE, "--lat", `${lat}`, "--lon", `${lon}`, "--hamlet", hamlet.code, ...named);
-            stays.push(probe);
-        }
-    }
     // They stand there for a week.
-    await run("sqlite3", [join(dir, "data", "phusong.db"), `UPDATE place SET from_ms = ${now - 7 * DAY}`]);
+    const since = new Date(now - 7 * DAY).toISOString();
+    const stays = hamlets.flatMap((hamlet) => hamlet.probes.map((probe, n) => ({ ...probe, hamlet: hamlet.code, at: middle(hamlet, n) })));
+    const rows = stays.map(({ id, hamlet, at: [lon, lat], label }) => [id, SITE, hamlet, lat, lon, label ?? "", since].join(","));
+    await writeFile(join(dir, "probes.csv"), `probe,site,hamlet,lat,lon,label,since\n${rows.join("\n")}\n`);
+    await says("probe", "add", "--from", join(dir, "probes.csv"));
     for (const probe of stays) await take(probe.id, day(probe, now));
 
     let child = null;

@@ -59,6 +59,9 @@ export function chooser(
     container.dataset["view"] = current;
 }
 
+/** Hamlets that the list shows at once: the worst ones, or those that were searched for. */
+const SHOWN = 300;
+
 export interface ListState {
     entries: Entry[];
     view: View;
@@ -71,10 +74,15 @@ export function list(container: HTMLElement, state: ListState, choose: (code: st
     const found = state.entries.filter(({ feature: { properties } }) => {
         return wanted === "" || plain(`${properties.label} ${properties.name} ${properties.code}`).includes(wanted);
     });
-    const rows = found.map((entry) => item(entry, state, choose));
+    const rows = found.slice(0, SHOWN).map((entry) => item(entry, state, choose));
     const none = state.entries.length === 0 ? t().noHamlets : t().noMatch;
-    replace(container, rows.length > 0 ? h("ul", {}, ...rows) : h("p", { class: "calm" }, none));
-    container.dataset["count"] = String(rows.length);
+    const rest = found.length - rows.length;
+    replace(
+        container,
+        rows.length > 0 ? h("ul", {}, ...rows) : h("p", { class: "calm" }, none),
+        rest > 0 && h("p", { class: "note" }, t().moreHamlets(number(rest))),
+    );
+    container.dataset["count"] = String(found.length);
 }
 
 function item({ feature, standing }: Entry, { chosen, view }: ListState, choose: (code: string) => void): HTMLElement {

@@ -10,8 +10,9 @@ export type Box = [number, number, number, number];
 const RADIUS_M = 300;
 const METRES_A_DEGREE = 111_320;
 const CORNERS = 48;
-/** Cells a side in which a place for a label is looked for. */
+/** Cells a side in which points inside are looked for; for a label alone fewer will do. */
 const GRID = 15;
+const LABEL_GRID = 9;
 
 /** The geometry as an area: a point becomes a circle. */
 export function area(geometry: Geometry, radiusM: number | null): Outline {
@@ -85,14 +86,14 @@ function distance2(outline: Outline, [x, y]: Point): number {
 }
 
 /** Points inside, farthest from the edge first: the first one takes the label. */
-export function innards(outline: Outline): Point[] {
+export function innards(outline: Outline, grid = GRID): Point[] {
     const [west, south, east, north] = box(outline);
     const found: { point: Point; distance: number }[] = [];
-    for (let i = 0; i < GRID; i += 1) {
-        for (let j = 0; j < GRID; j += 1) {
+    for (let i = 0; i < grid; i += 1) {
+        for (let j = 0; j < grid; j += 1) {
             const point: Point = [
-                west + ((i + 0.5) / GRID) * (east - west),
-                south + ((j + 0.5) / GRID) * (north - south),
+                west + ((i + 0.5) / grid) * (east - west),
+                south + ((j + 0.5) / grid) * (north - south),
             ];
             if (inside(outline, point)) found.push({ point, distance: distance2(outline, point) });
         }
@@ -104,5 +105,5 @@ export function innards(outline: Outline): Point[] {
 /** Where the label stands. */
 export function middle(outline: Outline): Point {
     const [west, south, east, north] = box(outline);
-    return innards(outline)[0] ?? [(west + east) / 2, (south + north) / 2];
+    return innards(outline, LABEL_GRID)[0] ?? [(west + east) / 2, (south + north) / 2];
 }

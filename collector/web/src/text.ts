@@ -87,6 +87,7 @@ const vi = {
     search: "Tìm xóm",
     searchHint: "gõ không dấu cũng được",
     noMatch: "Không có xóm nào tên như vậy.",
+    moreHamlets: (n: string) => `và ${n} xóm nữa: tìm theo tên, hoặc chọn trên bản đồ`,
     noHamlets: "Chưa có xóm nào. Người quản trị nhập địa bàn bằng lệnh phusong-collector areas import.",
     notOnMap: "không có vị trí trên bản đồ",
     // Whether it is fresh.
@@ -263,6 +264,7 @@ const en: Texts = {
     search: "Find a hamlet",
     searchHint: "diacritics may be left out",
     noMatch: "No hamlet has such a name.",
+    moreHamlets: (n) => `and ${n} more: search by name, or choose on the map`,
     noHamlets: "There are no hamlets yet. The administrator imports areas with phusong-collector areas import.",
     notOnMap: "has no position on the map",
     live: (at) => `Live · ${at}`,
