@@ -16,11 +16,11 @@ mod world;
 
 pub mod roundtrip;
 
-pub use ask::{Outcome, examine};
+pub use ask::{Outcome, Source, examine};
 pub use broken::{Broken, all as broken};
 pub use families::Families;
 pub use file::Board;
-pub use world::{DAYS, series};
+pub use world::{Story, series};
 
 use std::fmt;
 

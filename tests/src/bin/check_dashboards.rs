@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use phusong_dashboards::{Places, generate};
 use phusong_tests::dashboards::roundtrip::Sdk;
-use phusong_tests::dashboards::{Board, Families, Fault, Kind, broken, examine, series};
+use phusong_tests::dashboards::{Board, Families, Fault, Kind, Source, Story, broken, examine, series};
 use phusong_tests::harness::{BACKFILL, Bound, Prometheus, Report, TempDir, repository};
 use serde_json::json;
 use std::path::PathBuf;
@@ -48,15 +48,16 @@ fn check(report: &mut Report) -> Result<()> {
 
     let families = Families::read(&std::fs::read_to_string(repository().join("docs/metrics.md"))?);
     let dir = TempDir::new("dashboards")?;
-    let mut prometheus = Prometheus::start(dir.path(), BACKFILL)?;
     // The last full minute: nothing is dated ahead.
     let end_s = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())? / 60 * 60;
-    let samples = prometheus.write(&series(end_s * 1000))?;
+    let mut prometheus = Prometheus::start(&dir.join("eventful"), BACKFILL)?;
+    let samples = prometheus.write(&series(Story::Eventful, end_s * 1000))?;
+    let source = Source { prometheus: &prometheus, families: &families, story: Story::Eventful, end_s };
 
     let (mut panels, mut queries, mut with_data) = (0, 0, 0);
     let mut faults: Vec<Fault> = Vec::new();
     for board in &files.boards {
-        let outcome = examine(board, &prometheus, &families, end_s)?;
+        let outcome = examine(board, &source)?;
         panels += outcome.panels;
         queries += outcome.queries;
         with_data += outcome.with_data;
@@ -76,7 +77,7 @@ fn check(report: &mut Report) -> Result<()> {
     let mut found = 0;
     let breakings = broken(good);
     for one in &breakings {
-        let outcome = examine(&one.board, &prometheus, &families, end_s)?;
+        let outcome = examine(&one.board, &source)?;
         let seen = outcome
             .faults
             .iter()
@@ -87,9 +88,26 @@ fn check(report: &mut Report) -> Result<()> {
         found += u32::from(seen);
     }
     prometheus.stop()?;
+    let bare = bare(&files, &families, &dir, end_s)?;
+    report.figure("bare_commune_faults", bare as f64, Bound::Exactly(0.0));
     let (lost, of_sdk) = round_trip(report, &files, good, &dir)?;
     report.figure("self_tests_found", f64::from(found + lost), Bound::Exactly((breakings.len() + of_sdk) as f64));
     Ok(())
+}
+
+/// Faults that only a commune without a province shows, in which nothing changes.
+fn bare(files: &Files, families: &Families, dir: &TempDir, end_s: i64) -> Result<usize> {
+    let mut prometheus = Prometheus::start(&dir.join("bare"), BACKFILL)?;
+    prometheus.write(&series(Story::Bare, end_s * 1000))?;
+    let source = Source { prometheus: &prometheus, families, story: Story::Bare, end_s };
+    let mut count = 0;
+    for board in &files.boards {
+        let faults = examine(board, &source)?.faults;
+        faults.iter().for_each(|fault| eprintln!("bare commune: {fault}"));
+        count += faults.len();
+    }
+    prometheus.stop()?;
+    Ok(count)
 }
 
 fn committed() -> Result<Files> {

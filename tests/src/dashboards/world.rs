@@ -1,12 +1,12 @@
-//! Two days of two communes, as the collector's metrics would have told them.
+//! Two days of two communes, as the collector's metrics would have told them; and of a bare one, in which nothing happens.
 //!
-//! In: when they end. Out: series with their own timestamps, a value a minute. Refuses to know: what a dashboard asks.
+//! In: which, and when they end. Out: series with their own timestamps, a value a minute. Refuses to know: what a dashboard asks.
 //! Limits: no chance in it; every level, state and cause that exists occurs.
 
 use super::families::{FAMILIES, labels};
 use crate::harness::Series;
 
-pub const DAYS: i64 = 2;
+const DAYS: i64 = 2;
 const STEP_MS: i64 = 60_000;
 const SITE: &str = "muong-xen";
 const NETWORKS: [(&str, &str); 3] = [("viettel", "lte"), ("vinaphone", "lte"), ("viettel", "nr_sa")];
@@ -14,6 +14,15 @@ const NETWORKS: [(&str, &str); 3] = [("viettel", "lte"), ("vinaphone", "lte"), (
 const STATES: [(u8, &str); 3] = [(1, "dead"), (2, "weak"), (3, "good")];
 const GAP_CAUSES: [&str; 4] = ["no_coverage", "site_down", "backhaul", "unknown"];
 const BLIND_CAUSES: [&str; 6] = ["power", "device", "sim", "bearer", "plan", "unknown"];
+
+/// Whose two days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Story {
+    /// Two communes of a province, with every level, change, state and cause.
+    Eventful,
+    /// One hamlet of a commune without a province above it, dead all the time.
+    Bare,
+}
 
 struct Hamlet {
     commune: &'static str,
@@ -48,14 +57,18 @@ const fn hamlet(
 
 impl Hamlet {
     /// Changes every hour or two; the last hour and more has the hamlet's own level.
-    fn level_at(&self, number: usize, minutes_ago: i64) -> u8 {
+    fn level_at(&self, story: Story, number: usize, minutes_ago: i64) -> u8 {
+        if story == Story::Bare {
+            return self.level;
+        }
         let length = 97 + 13 * i64::try_from(number).expect("a handful");
         let block = u8::try_from(minutes_ago / length % 4).expect("below 4");
         (self.level + block) % 4
     }
 
-    fn labels(&self) -> Vec<(&'static str, String)> {
-        vec![("province", "Nghệ An".into()), ("commune", self.commune.into()), ("hamlet", self.code.into())]
+    fn labels(&self, story: Story) -> Vec<(&'static str, String)> {
+        let province = if story == Story::Bare { "" } else { "Nghệ An" };
+        vec![("province", province.into()), ("commune", self.commune.into()), ("hamlet", self.code.into())]
     }
 }
 
@@ -66,6 +79,7 @@ fn minutes(end_ms: i64) -> impl Iterator<Item = (i64, i64)> {
 }
 
 struct Told {
+    story: Story,
     end_ms: i64,
     all: Vec<Series>,
 }
@@ -87,13 +101,17 @@ fn with(labels: &[(&'static str, String)], more: &[(&'static str, &str)]) -> Vec
 }
 
 /// Every family of the table.
-pub fn series(end_ms: i64) -> Vec<Series> {
-    let mut told = Told { end_ms, all: Vec::new() };
-    for (number, hamlet) in HAMLETS.iter().enumerate() {
+pub fn series(story: Story, end_ms: i64) -> Vec<Series> {
+    let mut told = Told { story, end_ms, all: Vec::new() };
+    let (hamlets, communes) = match story {
+        Story::Eventful => (&HAMLETS[..], &["Huồi Tụ", "Na Ngoi"][..]),
+        Story::Bare => (&HAMLETS[..1], &["Huồi Tụ"][..]),
+    };
+    for (number, hamlet) in hamlets.iter().enumerate() {
         of_hamlet(&mut told, number, hamlet);
         of_probe(&mut told, number, hamlet);
     }
-    for commune in ["Huồi Tụ", "Na Ngoi"] {
+    for commune in communes {
         of_commune(&mut told, commune);
     }
     for (name, ..) in FAMILIES {
@@ -103,23 +121,24 @@ pub fn series(end_ms: i64) -> Vec<Series> {
 }
 
 fn of_hamlet(told: &mut Told, number: usize, hamlet: &Hamlet) {
-    let place = hamlet.labels();
+    let story = told.story;
+    let place = hamlet.labels(story);
     let told_of = [("hamlet_name", hamlet.name), ("latitude", hamlet.latitude), ("longitude", hamlet.longitude)];
     told.add("phusong_hamlet_info", with(&place, &told_of), |_| 1.0);
-    let level = |ago: i64| f64::from(hamlet.level_at(number, ago));
+    let level = |ago: i64| f64::from(hamlet.level_at(story, number, ago));
     told.add("phusong_hamlet_coverage_level", place.clone(), level);
     for (shift, (network, technology)) in NETWORKS.iter().enumerate() {
         let labels = with(&place, &[("network", network), ("technology", technology)]);
-        told.add("phusong_hamlet_network_level", labels, |ago| f64::from(hamlet.level_at(number + shift, ago)));
+        told.add("phusong_hamlet_network_level", labels, |ago| f64::from(hamlet.level_at(story, number + shift, ago)));
     }
     for network in ["fixed:vnpt", "fixed:vsat"] {
         let labels = with(&place, &[("network", network)]);
-        told.add("phusong_hamlet_link_level", labels, |ago| f64::from(hamlet.level_at(number + 3, ago)));
+        told.add("phusong_hamlet_link_level", labels, |ago| f64::from(hamlet.level_at(story, number + 3, ago)));
     }
     for (at, state) in STATES {
         let mut seconds = 0.0;
         told.add("phusong_hamlet_state_seconds_total", with(&place, &[("state", state)]), |ago| {
-            seconds += if hamlet.level_at(number, ago) == at { 60.0 } else { 0.0 };
+            seconds += if hamlet.level_at(story, number, ago) == at { 60.0 } else { 0.0 };
             seconds
         });
     }
@@ -144,7 +163,7 @@ fn of_probe(told: &mut Told, number: usize, hamlet: &Hamlet) {
     let only = vec![("probe", probe.clone())];
     let sited = vec![("site", SITE.to_owned()), ("probe", probe.clone())];
     let end_s = told.end_ms / 1000;
-    told.add("phusong_probe_info", with(&hamlet.labels(), &[("probe", &probe), ("site", SITE)]), |_| 1.0);
+    told.add("phusong_probe_info", with(&hamlet.labels(told.story), &[("probe", &probe), ("site", SITE)]), |_| 1.0);
     // The third has been silent for two hours.
     let silent = if number == 2 { 120 } else { 1 };
     told.add("phusong_probe_last_contact_timestamp_seconds", sited.clone(), |ago| {
