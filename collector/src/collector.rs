@@ -2,16 +2,17 @@
 //!
 //! In: a configuration. Out: a running collector, until SIGTERM or SIGINT. Refuses to know: what the parts do.
 //!
-//! Start: store (and its lock), ingest, derive, HTTP, broker. End: no more intake; what was taken is decoded, committed and
-//! acknowledged; then the broker, then HTTP. What is not done by the deadline was not acknowledged and comes again.
+//! Start: store (and its lock), ingest, derive, HTTP, the embedded broker if there is no other, the broker's client.
+//! End: no more intake; what was taken is decoded, committed and acknowledged; then the client, the broker, HTTP. What is not done by the deadline was not acknowledged and comes again.
 
 mod outlook;
 mod reload;
 mod view;
 
+use crate::broker::Broker;
 use crate::config::{Config, Secret};
 use crate::derive;
-use crate::http::{self, Api, Bounded, Sources};
+use crate::http::{self, Api, Bounded, Sources, Speed, SpeedLimits};
 use crate::ingest::{Counters, Ingest, IngestOptions};
 use crate::logging::LogLevel;
 use crate::metrics::Metrics;
@@ -36,6 +37,8 @@ const SETTLED: usize = 4_096;
 /// Of the ten seconds: to commit what was taken, to say so, to end the scrapes.
 const DRAIN: Duration = Duration::from_secs(6);
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The broker has nothing left to do; the time is for its threads.
+const LAST_PACKETS: Duration = Duration::from_millis(200);
 const LAST_SCRAPES: Duration = Duration::from_secs(1);
 
 /// Runs until it is told to end.
@@ -69,6 +72,7 @@ pub fn run(file: &Path, config: Config, level: LogLevel) -> anyhow::Result<()> {
 struct Running {
     ingest: Ingest,
     derive: derive::Running,
+    broker: Option<Broker>,
     client: Client,
     token: watch::Sender<Option<Secret>>,
     stop_http: watch::Sender<bool>,
@@ -92,7 +96,12 @@ impl Running {
         let options = derive::Options { retention: retention(config), ..derive::Options::default() };
         let derive = derive::Running::start(config.data_dir.clone(), options)?;
         let pace = config.ingest.ack_interval_ms;
-        let client = Client::start(&config.mqtt, pace, ingest.intake(), settled, metrics.mqtt())?;
+        let broker = match config.mqtt.url {
+            None => Some(Broker::start(config).await?),
+            Some(_) => None,
+        };
+        let mqtt = broker.as_ref().map_or(&config.mqtt, Broker::client);
+        let client = Client::start(mqtt, pace, ingest.intake(), settled, metrics.mqtt())?;
         let outlook = Outlook::new(readers.clone(), retention(config));
         let watched = Arc::new(Watched {
             counters,
@@ -100,6 +109,7 @@ impl Running {
             readers,
             health: client.health(),
             flow: client.flow(),
+            broker: broker.as_ref().map(Broker::watch),
             queue_bound: config.ingest.queue_messages as u64,
             data_dir: config.data_dir.clone(),
             outlook,
@@ -115,8 +125,9 @@ impl Running {
             api,
             token: token_out,
         };
-        let http = tokio::spawn(http::serve(listener, sources, stop_out));
-        Ok(Running { ingest, derive, client, token, stop_http, http })
+        let speed = config.serves_speed().then(|| Speed::new(speed_limits(config)));
+        let http = tokio::spawn(http::serve_with(listener, sources, speed, stop_out));
+        Ok(Running { ingest, derive, broker, client, token, stop_http, http })
     }
 
     async fn stop(self) {
@@ -133,6 +144,10 @@ impl Running {
             );
         }
         self.client.close(LAST_WORDS).await;
+        if let Some(broker) = self.broker {
+            // Joins threads, which this runtime must not wait for itself; it cannot fail.
+            let _ = tokio::task::spawn_blocking(move || broker.stop(LAST_PACKETS)).await;
+        }
         // Fails only when the server has ended by itself.
         let _ = self.stop_http.send(true);
         // An open connection may keep the server; it ends with the process.
@@ -189,6 +204,11 @@ pub fn retention(config: &Config) -> Retention {
         changes_days: days.changes_days,
         replayed_letters_days: days.replayed_letters_days,
     }
+}
+
+fn speed_limits(config: &Config) -> SpeedLimits {
+    let speed = &config.speed;
+    SpeedLimits { concurrency: speed.concurrency, hour_bytes: speed.hour_bytes, rate_bytes_s: speed.rate_bytes_s }
 }
 
 fn ingest_options(config: &Config) -> IngestOptions {

@@ -8,6 +8,7 @@ mod load;
 mod rules;
 
 pub use load::{ConfigError, load, parse};
+pub(crate) use rules::is_host;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,19 +20,22 @@ use std::path::PathBuf;
 pub struct Config {
     pub data_dir: PathBuf,
     pub mqtt: Mqtt,
+    pub broker: Broker,
     pub http: Http,
+    pub speed: Speed,
     pub ingest: Ingest,
     pub dead_letters: DeadLetters,
     pub retention: Retention,
     pub log: Log,
 }
 
-/// The external broker.
+/// Which broker the batches come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mqtt {
-    /// `mqtt://host[:1883]` or `mqtts://host[:8883]`.
-    pub url: String,
+    /// `mqtt://host[:1883]` or `mqtts://host[:8883]`; absent: the embedded broker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +50,23 @@ pub struct Mqtt {
     pub share_group: String,
     pub receive_maximum: u16,
     pub keepalive_s: u16,
+}
+
+/// The embedded broker; it runs when `mqtt.url` is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Broker {
+    /// TLS, for probes.
+    pub listen: std::net::SocketAddr,
+    /// Without TLS, for tools on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plain_listen: Option<std::net::SocketAddr>,
+    /// Names and addresses under which probes reach this machine; empty: what it knows of itself.
+    pub hosts: Vec<String>,
+    pub connections: usize,
+    pub packet_bytes: u32,
+    pub inflight: u16,
+    pub queue_messages: usize,
 }
 
 /// The MQTT version, written as a number: 5 or 311.
@@ -65,6 +86,18 @@ pub struct Http {
     pub token: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+}
+
+/// The back end for bandwidth tests, `/backend/*.php`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Speed {
+    /// Absent: only where `http.listen` is loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    pub concurrency: usize,
+    pub hour_bytes: u64,
+    pub rate_bytes_s: u64,
 }
 
 /// Between broker and store.
@@ -123,7 +156,9 @@ impl Default for Config {
         Config {
             data_dir: "/var/lib/phusong-collector".into(),
             mqtt: Mqtt::default(),
+            broker: Broker::default(),
             http: Http::default(),
+            speed: Speed::default(),
             ingest: Ingest::default(),
             dead_letters: DeadLetters::default(),
             retention: Retention::default(),
@@ -135,7 +170,7 @@ impl Default for Config {
 impl Default for Mqtt {
     fn default() -> Self {
         Mqtt {
-            url: "mqtt://127.0.0.1:1883".into(),
+            url: None,
             username: None,
             password: None,
             password_file: None,
@@ -149,9 +184,31 @@ impl Default for Mqtt {
     }
 }
 
+impl Default for Broker {
+    fn default() -> Self {
+        Broker {
+            listen: ([0, 0, 0, 0], 8883).into(),
+            plain_listen: None,
+            hosts: Vec::new(),
+            connections: 2_000,
+            // Twice a batch, so that the collector can still answer why an oversize one is refused, and its envelope.
+            packet_bytes: 2 * 64 * 1024 + 4_096,
+            inflight: 32,
+            queue_messages: 1_000,
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Self {
         Http { listen: ([127, 0, 0, 1], 8480).into(), token: None, token_file: None }
+    }
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        // A gigabit a second; two dozen tests of a probe on fibre in an hour.
+        Speed { enabled: None, concurrency: 4, hour_bytes: 1_000_000_000, rate_bytes_s: 125_000_000 }
     }
 }
 
@@ -194,14 +251,22 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether bandwidth tests are served. Nobody is asked for a token there, so beyond loopback it has to be said.
+    pub fn serves_speed(&self) -> bool {
+        self.speed.enabled.unwrap_or(self.http.listen.ip().is_loopback())
+    }
+}
+
 impl Mqtt {
     /// Host and port of a URL that has passed the rules.
     pub fn address(&self) -> (String, u16) {
-        rules::broker_address(&self.url).expect("the URL was checked when the file was read")
+        let url = self.url.as_deref().expect("a client is only made for a URL, be it that of the embedded broker");
+        rules::broker_address(url).expect("the URL was checked when the file was read")
     }
 
     pub fn tls(&self) -> bool {
-        self.url.starts_with("mqtts://")
+        self.url.as_ref().is_some_and(|url| url.starts_with("mqtts://"))
     }
 }
 

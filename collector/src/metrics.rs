@@ -7,6 +7,7 @@
 mod family;
 mod process;
 
+use crate::broker;
 use crate::ingest::Histogram;
 use family::{counter, gauge, histogram, labelled};
 use prometheus::proto::MetricFamily;
@@ -38,8 +39,11 @@ pub struct View<'a> {
     pub queue_bound: u64,
     pub queue_dropped: u64,
     pub mqtt_connected: bool,
+    /// Absent with an external broker.
+    pub broker: Option<broker::Figures>,
     pub store_ok: bool,
     pub store: Option<StoreView>,
+    pub derive: Option<DeriveView>,
     pub probes: Vec<ProbeView>,
 }
 
@@ -52,12 +56,24 @@ pub struct StoreView {
     pub dead_letter_bytes: u64,
 }
 
+/// What deriving counts about itself.
+#[derive(Debug, Clone, Copy)]
+pub struct DeriveView {
+    pub late_sealed: u64,
+    pub final_changed: u64,
+    pub unplaced: u64,
+    pub touched_places: u64,
+}
+
 /// Figures of one registered probe.
 #[derive(Debug, Clone)]
 pub struct ProbeView {
     pub probe: String,
     pub site: String,
+    /// As it stands: open windows and a backlog under way too.
     pub missing: u64,
+    /// Known to exist for days, and never came.
+    pub lost: u64,
     pub clone_suspected: bool,
     pub last_contact_ms: Option<i64>,
 }
@@ -104,7 +120,9 @@ impl Metrics {
         let mut families = self.registry.gather();
         families.extend(samples(view));
         families.extend(flow(view));
+        families.extend(view.broker.iter().flat_map(broker));
         families.extend(store(view));
+        families.extend(derive(view));
         families.extend(probes(&view.probes));
         families.extend(process::families());
         // A family without a line (no probe is registered yet) is no family in the text format.
@@ -164,6 +182,26 @@ fn flow(view: &View<'_>) -> Vec<MetricFamily> {
     ]
 }
 
+fn broker(figures: &broker::Figures) -> Vec<MetricFamily> {
+    vec![
+        gauge("phusong_broker_connections", "Probes connected to the embedded broker and logged in.")
+            .of(figures.connections as f64),
+        labelled(
+            counter("phusong_broker_refused_connections_total", "Connections that the embedded broker turned away."),
+            "reason",
+            &figures.refused,
+        ),
+        counter("phusong_broker_forbidden_total", "Publishes and subscriptions that the access list forbids.")
+            .of(figures.forbidden as f64),
+        counter("phusong_broker_held_back_total", "Publishes refused because the collector took nothing for 10 s.")
+            .of(figures.held_back as f64),
+        counter("phusong_broker_dropped_total", "Messages for a client that its queue or its session lost.")
+            .of(figures.dropped as f64),
+        counter("phusong_broker_not_retained_total", "Messages delivered that asked in vain to be retained.")
+            .of(figures.not_retained as f64),
+    ]
+}
+
 fn store(view: &View<'_>) -> Vec<MetricFamily> {
     let Some(store) = view.store else { return Vec::new() };
     vec![
@@ -175,20 +213,42 @@ fn store(view: &View<'_>) -> Vec<MetricFamily> {
     ]
 }
 
+fn derive(view: &View<'_>) -> Vec<MetricFamily> {
+    let Some(derive) = view.derive else { return Vec::new() };
+    vec![
+        counter("phusong_collector_late_sealed_total", "Observations that came after their window was sealed.")
+            .of(derive.late_sealed as f64),
+        counter("phusong_collector_final_changed_total", "Windows whose grade changed after they were final.")
+            .of(derive.final_changed as f64),
+        counter("phusong_collector_unplaced_total", "Observations of probes that stood nowhere at their time.")
+            .of(derive.unplaced as f64),
+        gauge("phusong_collector_touched_places", "Places of which something waits to be derived.")
+            .of(derive.touched_places as f64),
+    ]
+}
+
 fn probes(probes: &[ProbeView]) -> Vec<MetricFamily> {
-    let mut missing = counter("phusong_missing_samples_total", "Ids of a probe that neither came nor were explained.");
+    let mut lost = counter(
+        "phusong_missing_samples_total",
+        "Ids of a probe that were known to exist for three days, and neither came nor were explained.",
+    );
+    let mut missing = gauge(
+        "phusong_probe_missing_samples",
+        "Ids of a probe that are not here and not explained, as it stands.",
+    );
     let mut clone = gauge("phusong_probe_clone_suspected", "1 while two devices are suspected behind an identity.");
     let mut contact =
         gauge("phusong_probe_last_contact_timestamp_seconds", "When a batch of the probe last arrived (Unix time).");
     for probe in probes {
         let labels = [("site", probe.site.as_str()), ("probe", probe.probe.as_str())];
+        lost = lost.with(&labels, probe.lost as f64);
         missing = missing.with(&labels, probe.missing as f64);
         clone = clone.with(&labels, if probe.clone_suspected { 1.0 } else { 0.0 });
         if let Some(ms) = probe.last_contact_ms {
             contact = contact.with(&labels, ms as f64 / 1e3);
         }
     }
-    vec![missing.done(), clone.done(), contact.done()]
+    vec![lost.done(), missing.done(), clone.done(), contact.done()]
 }
 
 #[cfg(test)]

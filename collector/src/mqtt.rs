@@ -1,4 +1,4 @@
-//! The collector as a client of an external broker. The only place that knows MQTT.
+//! The collector as a client of its broker, external or embedded.
 //!
 //! In: batches and status messages from the broker, settled batches from the ingest. Out: batches into the ingest's
 //! bounded queue, acknowledgements. Refuses to know: what is in a batch, the store.
@@ -213,7 +213,8 @@ impl Poller {
             }
             self.metrics.reconnects.inc();
             let wait = backoff.wait(started.elapsed(), fastrand::f64());
-            tracing::warn!("broker {}: {why}; next attempt in {:.1} s", self.settings.url, wait.as_secs_f64());
+            let url = self.settings.url.as_deref().unwrap_or_default();
+            tracing::warn!("broker {url}: {why}; next attempt in {:.1} s", wait.as_secs_f64());
             self.tell(Notice::Lost { why }).await;
             tokio::time::sleep(wait).await;
         }

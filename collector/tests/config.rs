@@ -50,6 +50,32 @@ const BAD: &[(&str, &str)] = &[
     ("[mqtt]\nreceive_maximum = 0\n", "collector.toml:2: mqtt.receive_maximum: 0 is out of bounds: write 1 to 20000"),
     ("[mqtt]\nkeepalive_s = 4\n", "collector.toml:2: mqtt.keepalive_s: 4 is out of bounds: write 5 to 1200"),
     (
+        "[mqtt]\nusername = \"u\"\n",
+        "collector.toml:2: mqtt.username: is the login at an external broker, and there is none: write its url, or remove username and password",
+    ),
+    (
+        "[broker]\nplain_listen = \"0.0.0.0:1883\"\n",
+        "collector.toml:2: broker.plain_listen: is not loopback, and passwords must not cross a network in the clear: write 127.0.0.1:1883; probes elsewhere use broker.listen",
+    ),
+    (
+        "[broker]\nhosts = [\"a\", \"b:8883\"]\n",
+        "collector.toml:2: broker.hosts: `b:8883` is no name and no address: write them as in [\"collector.example.vn\", \"203.0.113.7\"]",
+    ),
+    (
+        "[broker]\nhosts = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\"]\n",
+        "collector.toml:2: broker.hosts: 9 are too many: write at most 8",
+    ),
+    ("[broker]\nconnections = 7\n", "collector.toml:2: broker.connections: 7 is out of bounds: write 8 to 50000"),
+    (
+        "[broker]\npacket_bytes = 65536\n",
+        "collector.toml:2: broker.packet_bytes: 65536 is out of bounds: write 66560 to 1048576",
+    ),
+    ("[broker]\ninflight = 0\n", "collector.toml:2: broker.inflight: 0 is out of bounds: write 1 to 1000"),
+    (
+        "[broker]\nqueue_messages = 15\n",
+        "collector.toml:2: broker.queue_messages: 15 is out of bounds: write 16 to 100000",
+    ),
+    (
         "[http]\nlisten = \"0.0.0.0:8480\"\n",
         "collector.toml:2: http.listen: is not loopback, and nobody may read it anonymously from elsewhere: write token or token_file, or listen on 127.0.0.1:8480",
     ),
@@ -120,7 +146,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[mqt]\n",
-        "collector.toml:1: mqt: unknown field `mqt`, expected one of `data_dir`, `mqtt`, `http`, `ingest`, `dead_letters`, `retention`, `log`",
+        "collector.toml:1: mqt: unknown field `mqt`, expected one of `data_dir`, `mqtt`, `broker`, `http`, `ingest`, `dead_letters`, `retention`, `log`",
     ),
     (
         "[ingest]\n\nqueue_messages = \"many\"\n",
@@ -169,6 +195,8 @@ fn the_shipped_example_equals_the_defaults_and_names_every_key() {
 /// Every key there is, from the types themselves.
 fn keys() -> Vec<String> {
     let mut all = Config::default();
+    all.mqtt.url = Some("mqtt://a".into());
+    all.broker.plain_listen = Some(([127, 0, 0, 1], 1883).into());
     all.mqtt.username = Some("u".into());
     all.mqtt.password = Some(Secret("p".into()));
     all.mqtt.password_file = Some("f".into());
@@ -183,7 +211,7 @@ fn keys() -> Vec<String> {
             _ => keys.push(name),
         }
     }
-    assert_eq!(keys.len(), 25, "a new key needs its line in this test's list of optional keys or nothing");
+    assert_eq!(keys.len(), 32, "a new key needs its line in this test's list of optional keys or nothing");
     keys
 }
 
@@ -195,7 +223,7 @@ fn secrets_come_from_files_and_are_never_shown() {
     std::fs::write(&token, "0123456789abcdef-from-a-file\nsecond line\n").expect("writable");
     let file = directory.join("collector.toml");
     let text = format!(
-        "[mqtt]\nusername = \"collector\"\npassword_file = {password:?}\n[http]\nlisten = \"0.0.0.0:0\"\ntoken_file = {token:?}\n"
+        "[mqtt]\nurl = \"mqtt://broker\"\nusername = \"collector\"\npassword_file = {password:?}\n[http]\nlisten = \"0.0.0.0:0\"\ntoken_file = {token:?}\n"
     );
     std::fs::write(&file, text).expect("writable");
     let config = load(&file).expect("a right file");

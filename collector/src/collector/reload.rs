@@ -49,6 +49,7 @@ fn needing_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let changed = [
         ("data_dir", old.data_dir != new.data_dir),
         ("[mqtt]", old.mqtt != new.mqtt),
+        ("[broker]", old.broker != new.broker),
         ("http.listen", old.http.listen != new.http.listen),
         ("ingest.queue_messages", a.queue_messages != b.queue_messages),
         ("ingest.queue_bytes", a.queue_bytes != b.queue_bytes),

@@ -4,11 +4,14 @@
 //! Refuses to change anything.
 
 use super::outlook::Outlook;
+use crate::broker;
 use crate::http::Readiness;
 use crate::ingest::{Counters, Fate};
-use crate::metrics::{Metrics, ProbeView, StoreView, View};
+use crate::metrics::{DeriveView, Metrics, ProbeView, StoreView, View};
 use crate::mqtt::{Flow, Health};
+use crate::store::views::DeriveCounts;
 use crate::store::{Facts, ProbeRow, Readers, Reason, StoreError};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +26,7 @@ pub struct Watched {
     pub readers: Readers,
     pub health: watch::Receiver<Health>,
     pub flow: Arc<Flow>,
+    pub broker: Option<broker::Watch>,
     pub queue_bound: u64,
     pub data_dir: PathBuf,
     pub outlook: Outlook,
@@ -68,21 +72,22 @@ impl Watched {
 
     /// When the store cannot be read, its figures are absent and the others stand.
     pub fn metrics(&self) -> Result<String, String> {
-        let read = || -> Result<(Facts, Vec<ProbeRow>), StoreError> {
-            let reader = self.readers.connect()?;
-            Ok((reader.facts()?, reader.probes()?))
+        let read = || -> Result<Stored, StoreError> {
+            let views = self.readers.connect()?.with_derived()?;
+            let (facts, probes) = (views.reader().facts()?, views.reader().probes()?);
+            Ok(Stored { facts, probes, lost: views.lost()?, derive: views.derive_counts()? })
         };
-        let (facts, probes) = match read() {
-            Ok((facts, probes)) => (Some(facts), probes),
+        let stored = match read() {
+            Ok(stored) => Some(stored),
             Err(error) => {
                 tracing::warn!("/metrics without the store's figures: {error}");
-                (None, Vec::new())
+                None
             }
         };
-        self.metrics.render(&self.view(facts, probes)).map_err(|e| e.to_string())
+        self.metrics.render(&self.view(stored)).map_err(|e| e.to_string())
     }
 
-    fn view(&self, facts: Option<Facts>, probes: Vec<ProbeRow>) -> View<'_> {
+    fn view(&self, stored: Option<Stored>) -> View<'_> {
         let counters = &self.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let health = self.health.borrow();
@@ -99,26 +104,43 @@ impl Watched {
             queue_bound: self.queue_bound,
             queue_dropped: counters.get(Fate::QueueFull),
             mqtt_connected: health.connected && health.subscribed,
+            broker: self.broker.as_ref().map(broker::Watch::figures),
             store_ok: counters.degraded().is_none(),
-            store: facts.map(|facts| StoreView {
+            store: stored.as_ref().map(|Stored { facts, .. }| StoreView {
                 bytes: facts.bytes,
                 free_bytes: facts.free_bytes,
                 dead_letters: facts.dead_letters,
                 dead_letter_bytes: facts.dead_letter_bytes,
             }),
-            probes: probes.into_iter().filter(|row| row.retired_ms.is_none()).map(probe).collect(),
+            derive: stored.as_ref().map(|Stored { derive, .. }| DeriveView {
+                late_sealed: derive.late_sealed,
+                final_changed: derive.final_changed,
+                unplaced: derive.unplaced,
+                touched_places: derive.touched_places,
+            }),
+            probes: stored.map(probes).unwrap_or_default(),
         }
     }
 }
 
-fn probe(row: ProbeRow) -> ProbeView {
-    ProbeView {
-        probe: row.probe,
-        site: row.site,
+/// What one look at the store gives.
+struct Stored {
+    facts: Facts,
+    probes: Vec<ProbeRow>,
+    lost: HashMap<String, u64>,
+    derive: DeriveCounts,
+}
+
+fn probes(stored: Stored) -> Vec<ProbeView> {
+    let view = |row: ProbeRow| ProbeView {
         missing: row.missing,
+        lost: stored.lost.get(&row.probe).copied().unwrap_or(0),
         clone_suspected: row.clone_suspected_ms.is_some(),
         last_contact_ms: row.last_contact_ms,
-    }
+        probe: row.probe,
+        site: row.site,
+    };
+    stored.probes.into_iter().filter(|row| row.retired_ms.is_none()).map(view).collect()
 }
 
 /// Under which result a dead letter of this reason is counted.

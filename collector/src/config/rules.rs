@@ -12,12 +12,16 @@ const TOKEN_BYTES: usize = 16;
 const RAW_DAYS: u32 = 30;
 const DERIVED_DAYS: u32 = 400;
 const CHANGES_DAYS: u32 = 30;
+/// What fits the code that a probe is shown.
+const HOSTS: usize = 8;
 /// A century.
 const MOST_DAYS: u32 = 36_500;
 
 pub(super) fn check(config: &Config) -> Result<(), Broken> {
     mqtt(config)?;
+    broker(config)?;
     http(config)?;
+    speed(config)?;
     ingest(config)?;
     dead_letters(config)?;
     retention(config)?;
@@ -33,7 +37,7 @@ fn broken(field: &'static str, rule: impl Into<String>) -> Result<(), Broken> {
 
 fn mqtt(config: &Config) -> Result<(), Broken> {
     let mqtt = &config.mqtt;
-    if let Err(rule) = broker_address(&mqtt.url) {
+    if let Some(Err(rule)) = mqtt.url.as_deref().map(broker_address) {
         return broken("mqtt.url", rule);
     }
     if mqtt.password.is_some() && mqtt.password_file.is_some() {
@@ -46,12 +50,45 @@ fn mqtt(config: &Config) -> Result<(), Broken> {
     if mqtt.ca_file.is_some() && !mqtt.tls() {
         return broken("mqtt.ca_file", "is not used without TLS: write the url as mqtts://..., or remove ca_file");
     }
+    if mqtt.url.is_none() && mqtt.username.is_some() {
+        let rule = "is the login at an external broker, and there is none: write its url, or remove username and password";
+        return broken("mqtt.username", rule);
+    }
     if mqtt.share_group.contains(['/', '+', '#', ' ']) || mqtt.share_group.len() > limits::ID_BYTES {
         let rule = "is no name of at most 32 bytes without '/', '+', '#' and blanks; \"\" subscribes plainly";
         return broken("mqtt.share_group", rule);
     }
     within("mqtt.receive_maximum", mqtt.receive_maximum.into(), 1, 20_000)?;
     within("mqtt.keepalive_s", mqtt.keepalive_s.into(), 5, 1_200)
+}
+
+fn broker(config: &Config) -> Result<(), Broken> {
+    let broker = &config.broker;
+    if broker.plain_listen.is_some_and(|address| !address.ip().is_loopback()) {
+        let rule = "is not loopback, and passwords must not cross a network in the clear: \
+                    write 127.0.0.1:1883; probes elsewhere use broker.listen";
+        return broken("broker.plain_listen", rule);
+    }
+    if broker.hosts.len() > HOSTS {
+        return broken("broker.hosts", format!("{} are too many: write at most {HOSTS}", broker.hosts.len()));
+    }
+    if let Some(host) = broker.hosts.iter().find(|host| !is_host(host)) {
+        let rule = format!("`{host}` is no name and no address: write them as in [\"collector.example.vn\", \"203.0.113.7\"]");
+        return broken("broker.hosts", rule);
+    }
+    within("broker.connections", broker.connections as u64, 8, 50_000)?;
+    within("broker.packet_bytes", broker.packet_bytes.into(), limits::BATCH_BYTES as u64 + 1_024, 1 << 20)?;
+    within("broker.inflight", broker.inflight.into(), 1, 1_000)?;
+    within("broker.queue_messages", broker.queue_messages as u64, 16, 100_000)
+}
+
+/// A DNS name or an address, without brackets and without a port.
+pub(crate) fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
+    };
+    text.parse::<std::net::IpAddr>().is_ok() || text.len() <= 253 && text.split('.').all(label)
 }
 
 fn http(config: &Config) -> Result<(), Broken> {
@@ -68,6 +105,13 @@ fn http(config: &Config) -> Result<(), Broken> {
         return broken("http.listen", rule);
     }
     Ok(())
+}
+
+fn speed(config: &Config) -> Result<(), Broken> {
+    let speed = &config.speed;
+    within("speed.concurrency", speed.concurrency as u64, 1, 64)?;
+    within("speed.hour_bytes", speed.hour_bytes, 1_000_000, 1 << 44)?;
+    within("speed.rate_bytes_s", speed.rate_bytes_s, 100_000, 10_000_000_000)
 }
 
 fn ingest(config: &Config) -> Result<(), Broken> {
