@@ -42,10 +42,11 @@ pub fn routes() -> Router<Sources> {
 }
 
 async fn index(headers: HeaderMap) -> Response {
-    match Dist::get("index.html") {
-        Some(page) => file("index.html", page, &headers, ASK_AGAIN),
-        None => guarded((StatusCode::NOT_IMPLEMENTED, of_type("text/html; charset=utf-8"), NO_PAGE).into_response()),
-    }
+    Dist::get("index.html").map_or_else(no_page, |page| file("index.html", page, &headers, ASK_AGAIN))
+}
+
+fn no_page() -> Response {
+    guarded((StatusCode::NOT_IMPLEMENTED, of_type(content_type("index.html")), NO_PAGE).into_response())
 }
 
 async fn favicon(headers: HeaderMap) -> Response {
@@ -135,6 +136,17 @@ fn guarded(mut response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn built_without_the_page_it_says_so_in_both_languages_and_how_to_build_it() {
+        let answer = no_page();
+        assert_eq!(answer.status(), StatusCode::NOT_IMPLEMENTED);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        let body = axum::body::to_bytes(answer.into_body(), 4_096).await.expect("it is in memory");
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains("không kèm trang web") && body.contains("without its web page"), "{body}");
+        assert_eq!(body.matches("make web build").count(), 2);
+    }
 
     #[test]
     fn gzip_goes_to_whoever_takes_it_and_to_nobody_else() {
