@@ -11,9 +11,9 @@
 mod file;
 
 use crate::password::{self, Hashed};
+use crate::store::{Reader, Readers};
 use anyhow::bail;
 use file::{Files, Join, Stage};
-use crate::store::{Reader, Readers};
 use phusong_protocol::ProbeId;
 use std::collections::HashMap;
 use std::fmt;
