@@ -5,6 +5,7 @@
 
 mod check;
 mod config;
+mod join;
 mod measure;
 mod spool;
 
@@ -30,6 +31,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Join(join::Join),
     Run,
     Measure {
         #[arg(long)]
@@ -95,6 +97,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let language = arguments.lang.or_else(of_file).unwrap_or(first_language);
     let said = Speaker { language, file, named: arguments.config.is_some() };
     match arguments.command {
+        Command::Join(join) => join::command(&said, join),
         Command::Run => said.run(),
         Command::Measure { json } => measure::command(&said, json),
         Command::Check => check::command(&said),
@@ -114,6 +117,13 @@ fn command(language: Language) -> clap::Command {
         .disable_help_subcommand(true)
         .mut_arg("config", |a| a.help(format!("{} [{DEFAULT_FILE}]", say(Help::File))))
         .mut_arg("lang", |a| a.help(say(Help::Lang)))
+        .mut_subcommand("join", |c| {
+            c.about(say(Help::Join))
+                .mut_arg("code", |a| a.help(say(Help::JoinCode)))
+                .mut_arg("data_dir", |a| a.help(say(Help::JoinDataDir)))
+                .mut_arg("provider", |a| a.help(say(Help::JoinProvider)))
+                .mut_arg("replace", |a| a.help(say(Help::JoinReplace)))
+        })
         .mut_subcommand("run", |c| c.about(say(Help::Run)))
         .mut_subcommand("measure", |c| c.about(say(Help::Measure)).mut_arg("json", |a| a.help(say(Help::Json))))
         .mut_subcommand("check", |c| c.about(say(Help::Check)))

@@ -7,6 +7,7 @@
 mod advice;
 mod finding;
 mod help;
+mod join;
 mod reach;
 mod round;
 mod spool;
@@ -15,6 +16,7 @@ pub use crate::config::Language;
 pub use advice::Advice;
 pub use finding::Finding;
 pub use help::Help;
+pub use join::JoinText;
 pub use reach::Reach;
 pub use round::Round;
 pub use spool::SpoolText;
@@ -56,6 +58,12 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// Bits per second as a person reads them.
+pub fn speed(bps: u64) -> String {
+    let kbit = bps / 1_000;
+    if kbit < 1_000 { format!("{kbit} kbit/s") } else { format!("{}.{} Mbit/s", kbit / 1_000, kbit % 1_000 / 100) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +79,7 @@ mod tests {
             ("advice", include_str!("text/advice.rs")),
             ("finding", include_str!("text/finding.rs")),
             ("help", include_str!("text/help.rs")),
+            ("join", include_str!("text/join.rs")),
             ("reach", include_str!("text/reach.rs")),
             ("round", include_str!("text/round.rs")),
             ("spool", include_str!("text/spool.rs")),
@@ -97,5 +106,6 @@ mod tests {
             (millis(12_345), bytes(100), bytes(65 * 1024)),
             ("12.345 ms".into(), "100 B".into(), "65 KiB".into())
         );
+        assert_eq!((speed(999_999), speed(12_345_678)), ("999 kbit/s".into(), "12.3 Mbit/s".into()));
     }
 }

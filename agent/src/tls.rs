@@ -3,6 +3,10 @@
 //! In: a file of authorities, the floor of the clock. Out: a client's configuration, and what was wrong with a
 //! certificate. Refuses to know: who is spoken to. Limits: each configuration is fresh, so no session is resumed.
 
+mod pinned;
+
+pub use pinned::{Pinned, pinned_config};
+
 use rustls::client::{ClientConfig, Resumption};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -37,6 +41,8 @@ pub enum CertificateFault {
     WrongPurpose,
     #[error("is damaged or signed in a way that is not accepted")]
     Invalid,
+    #[error("is not of the authority that was named by its fingerprint")]
+    Fingerprint,
 }
 
 /// What was wrong with the certificate, where that is what went wrong.
@@ -50,6 +56,8 @@ pub fn certificate_fault(error: &rustls::Error) -> Option<CertificateFault> {
         C::NotValidForName | C::NotValidForNameContext { .. } => CertificateFault::WrongName,
         C::Revoked => CertificateFault::Revoked,
         C::InvalidPurpose | C::InvalidPurposeContext { .. } => CertificateFault::WrongPurpose,
+        // Only `pinned` says that.
+        C::ApplicationVerificationFailure => CertificateFault::Fingerprint,
         _ => CertificateFault::Invalid,
     })
 }
@@ -59,6 +67,12 @@ pub fn certificate_fault(error: &rustls::Error) -> Option<CertificateFault> {
 #[derive(Debug)]
 struct FlooredTime {
     floor: Duration,
+}
+
+impl FlooredTime {
+    fn at(floor_unix_ms: i64) -> Self {
+        FlooredTime { floor: Duration::from_millis(u64::try_from(floor_unix_ms).unwrap_or(0)) }
+    }
 }
 
 impl TimeProvider for FlooredTime {
@@ -72,7 +86,7 @@ pub fn client_config(ca_file: Option<&Path>, floor_unix_ms: i64) -> Result<Arc<C
         Some(path) => roots_of(path)?,
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
-    let time = FlooredTime { floor: Duration::from_millis(u64::try_from(floor_unix_ms).unwrap_or(0)) };
+    let time = FlooredTime::at(floor_unix_ms);
     let mut config =
         ClientConfig::builder_with_details(Arc::new(rustls::crypto::ring::default_provider()), Arc::new(time))
             .with_safe_default_protocol_versions()

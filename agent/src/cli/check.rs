@@ -29,6 +29,8 @@ struct Findings<'a> {
     said: &'a Speaker,
     warnings: usize,
     faults: usize,
+    /// Whether the collector acknowledged the sample.
+    acked: bool,
 }
 
 impl Findings<'_> {
@@ -62,7 +64,12 @@ pub(super) fn command(said: &Speaker) -> ExitCode {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let mut found = Findings { said, warnings: 0, faults: 0 };
+    examine(said, config).0
+}
+
+/// Tries everything with a configuration; whether it is in order, and whether the collector acknowledged a sample.
+pub(super) fn examine(said: &Speaker, config: Config) -> (ExitCode, bool) {
+    let mut found = Findings { said, warnings: 0, faults: 0, acked: false };
     let (targets, uplinks, brokers) = (config.targets.len(), config.uplinks.len(), config.brokers.len());
     found.good(&Finding::ConfigGood { file: said.file.display().to_string(), targets, uplinks, brokers });
     passwords(&config, &mut found);
@@ -73,7 +80,7 @@ pub(super) fn command(said: &Speaker) -> ExitCode {
         reach_targets(&config, &mut found).await;
         deliver(config, &mut found).await;
     });
-    found.verdict()
+    (found.verdict(), found.acked)
 }
 
 fn passwords(config: &Config, found: &mut Findings<'_>) {
@@ -139,7 +146,11 @@ fn links(config: &Config, found: &mut Findings<'_>) {
 
 async fn reach_targets(config: &Config, found: &mut Findings<'_>) {
     let mut answered = false;
-    for (lane, attempted) in measure::round(&Plan::of(config)).await {
+    let plan = Plan::of(config);
+    for name in &plan.idle {
+        found.warn(&Reach::Idle { name: name.clone() }, Advice::Uplink);
+    }
+    for (lane, attempted) in measure::round(&plan).await {
         let uplink = lane.interface().map_or_else(|| found.said.say(&Round::DefaultRoute), str::to_owned);
         let line = Reach::Target { name: lane.target.name.clone(), uplink, result: measure::told(&attempted) };
         match attempted.outcome {
@@ -189,6 +200,7 @@ async fn ask_agent(data_dir: &std::path::Path, found: &mut Findings<'_>) {
         }
     }
     if answer["acked"].as_bool() == Some(true) {
+        found.acked = true;
         found.good(&Reach::Acked { ms: answer["ack_ms"].as_u64().unwrap_or(0) });
     } else {
         let why = why.unwrap_or("-").to_owned();
@@ -237,9 +249,10 @@ async fn brokers(started: &Started, found: &mut Findings<'_>) -> bool {
             broker,
             site: &started.config.site,
             probe: &started.config.probe,
-            will: will.clone(),
+            will: Some(will.clone()),
             keep_alive: Duration::from_secs(60),
             floor_unix_ms: started.keeper.wall().borrow().floor_unix_ms,
+            tls: None,
         };
         match Session::open(connect).await {
             Ok(session) => {
@@ -265,6 +278,7 @@ async fn publish_one(started: &Started, seq: u64, found: &mut Findings<'_>) {
     let publisher = publish::start(publishing, started.spool.clone());
     let status = publisher.status.clone();
     if acknowledged(&started.spool, started.epoch, seq, status.clone()).await {
+        found.acked = true;
         found.good(&Reach::Acked { ms: began.elapsed().as_millis() as u64 });
     } else {
         let status = status.borrow().clone();

@@ -149,6 +149,12 @@ impl Floor {
         self.at_mono_ms = now.mono_ms;
     }
 
+    /// Takes a moment that is known to have passed from elsewhere.
+    pub fn at_least(&mut self, unix_ms: i64, mono_ms: u64) {
+        self.known_ms = self.at(mono_ms).max(unix_ms);
+        self.at_mono_ms = mono_ms;
+    }
+
     /// Makes the floor durable.
     pub fn store(&self) -> std::io::Result<()> {
         let fresh = self.file.with_extension("new");
@@ -204,6 +210,10 @@ mod tests {
         assert_eq!(again.at(1_500), 1_700_000_001_000);
         again.raise(&at(2_500, 7, false), false);
         assert_eq!(again.at(2_500), 1_700_000_002_000);
+        again.at_least(1_600_000_000_000, 2_500);
+        assert_eq!(again.at(2_500), 1_700_000_002_000);
+        again.at_least(1_800_000_000_000, 3_000);
+        assert_eq!(again.at(3_500), 1_800_000_000_500);
         std::fs::remove_dir_all(&dir).expect("own directory");
     }
 

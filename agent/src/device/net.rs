@@ -46,6 +46,29 @@ pub fn gateway_v6(interface: Option<&str>) -> Gateway {
     parse_route_v6(&std::fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default(), interface, index)
 }
 
+/// The interface of the system's IPv4 default route, or of its IPv6 one.
+pub fn default_interface() -> Option<String> {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    interfaces_v4(&read("/proc/net/route"))
+        .or_else(|| read("/proc/net/ipv6_route").lines().find_map(|line| default_v6(line).map(str::to_owned)))
+}
+
+fn interfaces_v4(text: &str) -> Option<String> {
+    let name = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let of_line = |line: &&str| {
+        let metric: u32 = line.split_whitespace().nth(6)?.parse().ok()?;
+        let alone = format!("heading\n{line}");
+        (parse_route_v4(&alone, None) != Gateway::NoRoute).then_some(metric)
+    };
+    let defaults = text.lines().skip(1).filter_map(|line| Some((of_line(&line)?, line)));
+    defaults.min_by_key(|(metric, _)| *metric).and_then(|(_, line)| name(line))
+}
+
+fn default_v6(line: &str) -> Option<&str> {
+    let name = line.split_whitespace().nth(9)?;
+    (name != "lo" && parse_route_v6(line, Some(name), index) != Gateway::NoRoute).then_some(name)
+}
+
 fn parse_route_v4(text: &str, interface: Option<&str>) -> Gateway {
     let routes = text.lines().skip(1).filter_map(|line| {
         let f: Vec<&str> = line.split_whitespace().collect();
@@ -217,6 +240,7 @@ mod tests {
             assert_eq!(parse_route_v4(text, None), Gateway::At(hop));
             assert_eq!(parse_route_v4(text, Some("eth0")), Gateway::At(hop));
         }
+        assert_eq!(interfaces_v4(text).as_deref(), Some("eth0"));
         assert_eq!(parse_route_v4(text, Some("wwan0")), Gateway::None);
         assert_eq!(parse_route_v4(text, Some("eth1")), Gateway::NoRoute);
     }

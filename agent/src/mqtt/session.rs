@@ -4,6 +4,7 @@ use super::wire::{Step, Wire};
 use super::{BrokerConfig, MqttError};
 use phusong_protocol::{Channel, ProbeId, SiteId, Topic};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -19,11 +20,13 @@ pub struct Connect<'a> {
     pub broker: &'a BrokerConfig,
     pub site: &'a SiteId,
     pub probe: &'a ProbeId,
-    /// Payload of the Last Will, retained on the probe's `status`.
-    pub will: Vec<u8>,
+    /// Payload of the Last Will, retained on the probe's `status`; a probe that only joins leaves none.
+    pub will: Option<Vec<u8>>,
     pub keep_alive: Duration,
     /// Certificates are checked at no earlier time.
     pub floor_unix_ms: i64,
+    /// Absent: what the broker's table says.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// What happens on a session.
@@ -59,6 +62,11 @@ impl Drop for Session {
 impl Session {
     /// Connects and subscribes to the probe's own `ack`, `config` and `command`.
     pub async fn open(connect: Connect<'_>) -> Result<Session, MqttError> {
+        Self::open_to(connect, &[Channel::Ack, Channel::Config, Channel::Command]).await
+    }
+
+    /// Connects and subscribes to some of the probe's own topics.
+    pub async fn open_to(connect: Connect<'_>, own: &[Channel]) -> Result<Session, MqttError> {
         let topic = Topic::new(connect.site, connect.probe, Channel::Batch);
         let (client, mut wire) = Wire::new(&connect, &topic.on(Channel::Status).to_string())?;
         let max_packet = loop {
@@ -66,8 +74,7 @@ impl Session {
                 break max_packet;
             }
         };
-        let own = [Channel::Ack, Channel::Config, Channel::Command];
-        client.subscribe(own.map(|channel| topic.on(channel).to_string()))?;
+        client.subscribe(own.iter().map(|channel| topic.on(*channel).to_string()))?;
         let (to, events) = mpsc::channel(EVENTS);
         let task = tokio::spawn(poll(wire, topic.clone(), to));
         Ok(Session { wire: client, topic, published: 0, events, max_packet, task })

@@ -56,7 +56,10 @@ impl Wire {
         let broker = connect.broker;
         let address = broker.address().map_err(MqttError::Config)?;
         let transport = if address.tls {
-            let config = tls::client_config(broker.ca_file.as_deref(), connect.floor_unix_ms)?;
+            let config = match &connect.tls {
+                Some(config) => config.clone(),
+                None => tls::client_config(broker.ca_file.as_deref(), connect.floor_unix_ms)?,
+            };
             Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(config))
         } else {
             Transport::Tcp
@@ -80,13 +83,10 @@ impl Wire {
                 options.set_transport(transport).set_keep_alive(connect.keep_alive).set_clean_start(true);
                 options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
                 options.set_connection_timeout(CONNECT_TIMEOUT_S);
-                options.set_last_will(LastWill::new(
-                    status_topic,
-                    connect.will.clone(),
-                    v5::mqttbytes::QoS::AtLeastOnce,
-                    true,
-                    None,
-                ));
+                if let Some(will) = &connect.will {
+                    let qos = v5::mqttbytes::QoS::AtLeastOnce;
+                    options.set_last_will(LastWill::new(status_topic, will.clone(), qos, true, None));
+                }
                 if broker.username.is_some() || login.1.is_some() {
                     options.set_credentials(login.0, login.1.unwrap_or_default());
                 }
@@ -97,12 +97,9 @@ impl Wire {
                 let mut options = rumqttc::MqttOptions::new(probe, &host, address.port);
                 options.set_transport(transport).set_keep_alive(connect.keep_alive).set_clean_session(true);
                 options.set_inflight(IN_FLIGHT).set_max_packet_size(PACKET_BYTES, PACKET_BYTES);
-                options.set_last_will(rumqttc::LastWill::new(
-                    status_topic,
-                    connect.will.clone(),
-                    QoS::AtLeastOnce,
-                    true,
-                ));
+                if let Some(will) = &connect.will {
+                    options.set_last_will(rumqttc::LastWill::new(status_topic, will.clone(), QoS::AtLeastOnce, true));
+                }
                 if broker.username.is_some() || login.1.is_some() {
                     options.set_credentials(login.0, login.1.unwrap_or_default());
                 }
@@ -185,7 +182,7 @@ impl Client {
         }
     }
 
-    pub fn subscribe(&self, topics: [String; 3]) -> Result<(), MqttError> {
+    pub fn subscribe(&self, topics: impl Iterator<Item = String>) -> Result<(), MqttError> {
         match self {
             Client::V5(client) => client
                 .try_subscribe_many(topics.map(|topic| Filter::new(topic, v5::mqttbytes::QoS::AtLeastOnce)))

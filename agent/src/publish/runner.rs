@@ -105,9 +105,10 @@ impl Runner {
                 broker: &self.brokers[at].broker,
                 site: &self.publishing.site,
                 probe: &self.publishing.probe,
-                will,
+                will: Some(will),
                 keep_alive: Duration::from_secs(u64::from(self.publishing.config.keep_alive_s)),
                 floor_unix_ms: self.publishing.clock.borrow().floor_unix_ms,
+                tls: None,
             };
             let mut stop = self.stop.clone();
             tokio::select! {

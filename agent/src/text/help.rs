@@ -7,6 +7,11 @@ use super::Said;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Help {
     Program,
+    Join,
+    JoinCode,
+    JoinDataDir,
+    JoinProvider,
+    JoinReplace,
     Run,
     Measure,
     Check,
@@ -27,8 +32,13 @@ pub enum Help {
 }
 
 impl Help {
-    pub const ALL: [Help; 18] = [
+    pub const ALL: [Help; 23] = [
         Help::Program,
+        Help::Join,
+        Help::JoinCode,
+        Help::JoinDataDir,
+        Help::JoinProvider,
+        Help::JoinReplace,
         Help::Run,
         Help::Measure,
         Help::Check,
@@ -55,6 +65,23 @@ impl Said for Help {
             Help::Program => (
                 "Thiết bị đo của Phủ Sóng: đo, lưu và gửi mà không mất mẫu nào",
                 "The probe of Phu Song: measures, keeps and delivers without losing a sample",
+            ),
+            Help::Join => (
+                "Dán mã để thiết bị này tham gia: ghi cấu hình, thử mọi thứ, gửi mẫu đầu tiên",
+                "Join with a pasted code: writes the configuration, tries everything, sends a first sample",
+            ),
+            Help::JoinCode => (
+                "Mã mà `phusong-collector probe add` đã in; không có thì đọc từ bàn phím",
+                "The code that `phusong-collector probe add` printed; without it, it is read from the keyboard",
+            ),
+            Help::JoinDataDir => ("Thư mục của bộ nhớ tạm", "Directory of the spool"),
+            Help::JoinProvider => (
+                "Nhà mạng của đường dây cố định, như vnpt, viettel, fpt",
+                "Who provides the fixed line, as vnpt, viettel, fpt",
+            ),
+            Help::JoinReplace => (
+                "Thay cấu hình đang có; tệp cũ được giữ lại bên cạnh",
+                "Replace the configuration that is there; the old file is kept beside it",
             ),
             Help::Run => ("Đo và gửi cho đến khi được dừng", "Measure and deliver until stopped"),
             Help::Measure => (
