@@ -95,7 +95,10 @@ pub fn port(config: &Config) -> anyhow::Result<u16> {
     }
     let file = config.data_dir.join("broker").join(ADDRESS_FILE);
     let text = std::fs::read_to_string(&file).with_context(|| {
-        format!("{}: broker.listen leaves the port to the system: start the collector first, or write a port", file.display())
+        format!(
+            "{}: broker.listen leaves the port to the system: start the collector first, or write a port",
+            file.display()
+        )
     })?;
     let address: SocketAddr = text.trim().parse().with_context(|| format!("{} is no address", file.display()))?;
     Ok(address.port())
@@ -129,8 +132,7 @@ impl Broker {
         };
         let doors = starting.await.context("starting the embedded broker")??;
         let places = Arc::new(Semaphore::new(settings.connections));
-        let hall =
-            Hall { inside: doors.probes, guests: Arc::clone(&guests), places, counters: Arc::clone(&counters) };
+        let hall = Hall { inside: doors.probes, guests: Arc::clone(&guests), places, counters: Arc::clone(&counters) };
         {
             let _context = runtime.enter();
             runtime.spawn(front::serve(TcpListener::from_std(listener)?, Some(acceptor), hall.clone()));

@@ -3,7 +3,8 @@
 //! In: a configuration. Out: a running collector, until SIGTERM or SIGINT. Refuses to know: what the parts do.
 //!
 //! Start: store (and its lock), ingest, derive, HTTP, the embedded broker if there is no other, the broker's client.
-//! End: no more intake; what was taken is decoded, committed and acknowledged; then the client, the broker, HTTP. What is not done by the deadline was not acknowledged and comes again.
+//! End: no more intake; what was taken is decoded, committed and acknowledged; then the client, the broker, HTTP. What
+//! is not done by the deadline was not acknowledged and comes again.
 
 mod outlook;
 mod reload;

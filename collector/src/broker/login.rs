@@ -113,7 +113,9 @@ impl Login {
         if self.guests.failed(peer, Instant::now()) {
             // What is no name of ours is not repeated: it is somebody else's text.
             let user = if user.parse::<ProbeId>().is_ok() { user } else { "(no probe's name)" };
-            tracing::warn!("the broker refused a login as {user} from {peer}; more of them are only counted for a minute");
+            tracing::warn!(
+                "the broker refused a login as {user} from {peer}; more of them are only counted for a minute"
+            );
         }
     }
 }

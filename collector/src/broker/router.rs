@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use rmqtt::context::ServerContext;
 use rmqtt::router::Router;
 use rmqtt::types::{
-    AllRelationsMap, ClientId, HashMap as LibraryMap, Id, NodeId, Route, SharedGroup, SubRelations, SubRelationsMap, SubsSearchParams,
-    SubsSearchResult, SubscriptioRelationsCollector, SubscriptionOptions, TopicFilter, TopicName,
+    AllRelationsMap, ClientId, HashMap as LibraryMap, Id, NodeId, Route, SharedGroup, SubRelations, SubRelationsMap,
+    SubsSearchParams, SubsSearchResult, SubscriptioRelationsCollector, SubscriptionOptions, TopicFilter, TopicName,
 };
 use rmqtt::utils::Counter;
 use std::collections::HashMap;

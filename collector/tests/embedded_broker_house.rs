@@ -1,0 +1,151 @@
+//! The whole collector with its embedded broker: nothing else is installed, and nothing is lost when it is killed.
+
+mod broker;
+mod house;
+
+#[path = "embedded_broker_client/mod.rs"]
+mod client;
+
+use broker::{PATIENCE, scratch};
+use client::{Client, Login, VERSIONS};
+use house::{Collector, Home, PROBE, SITE, TOPIC, batch, wait};
+use phusong_collector::broker::tls;
+use phusong_collector::credentials::Credentials;
+use phusong_protocol::{AckMessage, Ranges};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+/// A collector whose file names no broker.
+fn home(name: &str, listen: &str) -> Home {
+    let dir = scratch(name);
+    let home = Home { file: dir.join("collector.toml"), data: dir.join("data") };
+    let text = format!(
+        "data_dir = {:?}\n[broker]\nlisten = \"{listen}\"\nhosts = [\"127.0.0.1\"]\n[http]\nlisten = \"127.0.0.1:0\"\n",
+        home.data
+    );
+    std::fs::write(&home.file, text).expect("a writable directory");
+    home
+}
+
+fn tls_port(collector: &Collector) -> u16 {
+    let log = collector.log();
+    let found = log.lines().find_map(|line| line.split_once("MQTT with TLS on 127.0.0.1:")?.1.split(',').next());
+    found.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("no port in\n{log}"))
+}
+
+/// As an agent does: connected with TLS, says batches until they are acknowledged, connects again when it is cut off.
+struct Agent {
+    login: Login,
+    client: Option<Client>,
+    told: Ranges,
+}
+
+impl Agent {
+    fn connected(&mut self) -> Option<&mut Client> {
+        if self.client.is_none() {
+            let mut client = self.login.try_connect().ok()?;
+            client.subscribe(&TOPIC.replace("batch", "ack"));
+            self.client = Some(client);
+        }
+        self.client.as_mut()
+    }
+
+    /// Says the batch of these ids; whether it is heard is for [`Agent::listen`].
+    fn say(&mut self, first: u64, last: u64) {
+        if let Some(client) = self.connected() {
+            client.say(TOPIC, batch(7, first, last), false);
+        }
+    }
+
+    /// Takes acknowledgements until there is silence; a connection that ended is dropped.
+    fn listen(&mut self, silence: Duration) {
+        let Some(client) = self.client.as_mut() else { return };
+        let before = Instant::now();
+        while let Some(message) = client.next(silence) {
+            let acks = AckMessage::from_json(&message.payload).map(|message| message.acks).unwrap_or_default();
+            acks.iter().for_each(|ack| self.told.union(&ack.ranges));
+        }
+        // It says nothing at once only when it has ended.
+        if before.elapsed() < silence {
+            self.client = None;
+        }
+    }
+}
+
+#[test]
+fn what_a_probe_was_told_is_stored_is_there_after_the_collector_was_killed_and_the_rest_comes_again() {
+    for version in VERSIONS {
+        let home = home(&format!("embedded-house-{version:?}").to_lowercase(), "127.0.0.1:0");
+        home.says(&["probe", "add", PROBE, "--site", SITE]);
+        let password = {
+            let credentials = Credentials::open(&home.data).expect("there");
+            credentials.lasting_all(&[house::probe_id()]).expect("written").remove(0)
+        };
+        let mut collector = home.start();
+        collector.wait_ready();
+        let port = tls_port(&collector);
+        // The same port after a restart, as an installation has it.
+        let text = std::fs::read_to_string(&home.file).expect("own file");
+        std::fs::write(
+            &home.file,
+            text.replace("listen = \"127.0.0.1:0\"\nhosts", &format!("listen = \"127.0.0.1:{port}\"\nhosts")),
+        )
+        .expect("own file");
+        let ca = tls::ca_pem(&home.data).expect("made at the start");
+        let login = Login::new(port, PROBE, PROBE, &password).with(version).tls(&ca);
+        let mut agent = Agent { login, client: None, told: Ranges::new() };
+        let deadline = Instant::now() + 2 * PATIENCE;
+        let mut killed = false;
+        while agent.told != Ranges::of(0, 999) {
+            assert!(Instant::now() < deadline, "in vain; told {:?}\n{}", agent.told, collector.log());
+            let missing = (0..100u64).filter(|n| !agent.told.contains(n * 10)).collect::<Vec<u64>>();
+            missing.iter().for_each(|n| agent.say(n * 10, n * 10 + 9));
+            if !killed && agent.client.is_some() {
+                agent.listen(Duration::from_millis(50));
+                killed = true;
+                // Dropping it is `kill -9`.
+                drop(collector);
+                collector = home.start();
+            }
+            agent.listen(Duration::from_millis(500));
+        }
+        let store = rusqlite::Connection::open(home.data.join("phusong.db")).expect("the database is there");
+        let count = "SELECT count(*) FROM observation";
+        assert_eq!(store.query_row(count, [], |row| row.get::<_, i64>(0)).expect("a count"), 1_000);
+        wait("it is ready again", || collector.get("/readyz", "").0 == 200);
+        assert_eq!(collector.metric("phusong_broker_connections"), 1.0);
+        let (status, took) = collector.stop();
+        assert!(status.success(), "{}", collector.log());
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        let _ = std::fs::remove_dir_all(home.file.parent().expect("a directory"));
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_key_and_what_to_do() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
+    let address = taken.local_addr().expect("bound").to_string();
+    let home = home("embedded-taken", &address);
+    let said = home.refuses(&["run"]);
+    assert!(said.contains(&format!("broker.listen = {address}: choose another port, end its user")), "{said}");
+    let _ = std::fs::remove_dir_all(home.file.parent().expect("a directory"));
+}
+
+#[test]
+fn a_retired_probe_is_let_in_no_more() {
+    let home = home("embedded-retired", "127.0.0.1:0");
+    home.says(&["probe", "add", PROBE, "--site", SITE]);
+    let password = {
+        let credentials = Credentials::open(&home.data).expect("there");
+        credentials.lasting_all(&[house::probe_id()]).expect("written").remove(0)
+    };
+    let collector = home.start();
+    collector.wait_ready();
+    let ca = tls::ca_pem(&home.data).expect("made at the start");
+    let login = Login::new(tls_port(&collector), PROBE, PROBE, &password).tls(&ca);
+    login.connect().leave();
+    home.says(&["probe", "retire", PROBE]);
+    assert!(login.try_connect().is_err());
+    assert!(collector.metric("phusong_broker_refused_connections_total{reason=\"login\"}") >= 1.0);
+    let _ = std::fs::remove_dir_all(home.file.parent().expect("a directory"));
+}
