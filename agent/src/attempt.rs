@@ -4,6 +4,7 @@
 //! Limits: `Lane::longest`; a probe that takes longer is cut off and counts as timed out.
 
 use crate::config::{BODY_BYTES, QUERY, RECORD, TargetConfig, TargetKind};
+use crate::device::clock;
 use crate::device::net::Hop;
 use crate::plan::Lane;
 use crate::probe::dns::{self, DnsProbe};
@@ -11,6 +12,7 @@ use crate::probe::http::{Expected, HttpProbe, Url};
 use crate::probe::icmp::{EchoSockets, IcmpProbe, is_v6};
 use crate::probe::resolve::{self, Resolved};
 use crate::probe::tcp::TcpProbe;
+use crate::probe::throughput::{Server, ThroughputProbe};
 use crate::probe::{Probe, ProbeError};
 use crate::publish::WallClock;
 use phusong_protocol::{FailureKind, Outcome, Reading};
@@ -70,7 +72,7 @@ async fn measured(
         resolve::check_link(interface)?;
     }
     let (host, is_page) = match lane.target.kind {
-        TargetKind::Http => (url(&lane.target).host, true),
+        TargetKind::Http | TargetKind::Throughput => (url(&lane.target).host, true),
         _ => (lane.target.host.clone(), false),
     };
     // A page is measured with the look-up of its name; elsewhere the name is only the way to an address.
@@ -88,12 +90,13 @@ async fn measured(
         TargetKind::Tcp => Box::new(tcp(lane, &found)),
         TargetKind::Dns => Box::new(dns(lane, &found)),
         TargetKind::Http => Box::new(http(lane, means, &found)),
+        TargetKind::Throughput => Box::new(throughput(lane, means, &found)),
     };
     probe.measure().await.map(Some)
 }
 
 fn url(target: &TargetConfig) -> Url {
-    Url::parse(&target.host).expect("the configuration was checked: the host of an http target is a URL")
+    Url::parse(&target.host).expect("the configuration was checked: the host of such a target is a URL")
 }
 
 fn socket_address(hop: Hop, port: u16) -> SocketAddr {
@@ -140,5 +143,27 @@ fn http(lane: &Lane, means: &Means, found: &Found) -> HttpProbe {
         body_bytes: target.body_bytes.unwrap_or(BODY_BYTES) as usize,
         ca_file: target.ca_file.clone(),
         floor_unix_ms: means.wall.as_ref().map_or(0, |wall| wall.borrow().floor_unix_ms),
+    }
+}
+
+fn throughput(lane: &Lane, means: &Means, found: &Found) -> ThroughputProbe {
+    let target = &lane.target;
+    let base = url(target);
+    let now = clock::now();
+    let now_unix_ms = match &means.wall {
+        Some(wall) => wall.borrow().synced_offset_ms.map(|offset| offset.saturating_add_unsigned(now.mono_ms)),
+        None => now.kernel.synced.then_some(now.wall_ms),
+    };
+    ThroughputProbe {
+        server: Server {
+            address: socket_address(found.hop, base.port),
+            base,
+            interface: lane.interface().map(str::to_owned),
+            ca_file: target.ca_file.clone(),
+            floor_unix_ms: means.wall.as_ref().map_or(0, |wall| wall.borrow().floor_unix_ms),
+        },
+        allowance: lane.allowance.clone().expect("the plan gives each lane of a bandwidth test what it may take"),
+        patience: lane.timeout(),
+        now_unix_ms,
     }
 }

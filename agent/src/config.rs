@@ -7,8 +7,10 @@
 mod check;
 mod locate;
 mod problem;
+mod throughput;
 
 pub use problem::{Problem, Problems, Rule};
+pub use throughput::Direction;
 
 use crate::mqtt::{BrokerConfig, Protocol};
 use crate::publish::PublishConfig;
@@ -87,6 +89,7 @@ pub enum TargetKind {
     Tcp,
     Dns,
     Http,
+    Throughput,
 }
 
 /// What a `dns` target asks for.
@@ -119,7 +122,7 @@ pub struct TargetConfig {
     pub name: String,
     pub kind: TargetKind,
     /// A name, an address, or the words `gateway` and `resolver`, which stand for what the system uses now. Of an
-    /// `http` target the URL.
+    /// `http` target the URL, of a `throughput` target the one that its back end stands under.
     pub host: String,
     /// Of `dns`: absent for 53.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +145,17 @@ pub struct TargetConfig {
     /// `https://` only: PEM file of the authorities to trust instead of the built-in public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// From here to `on_cellular` `throughput` only, see `config/throughput.rs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_max: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_cellular: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
     /// Absent: what [`default_period_ms`] says.
@@ -151,7 +165,7 @@ pub struct TargetConfig {
     pub count: u16,
     #[serde(default = "default_interval_ms")]
     pub interval_ms: u64,
-    /// Absent: [`TIMEOUT_MS`], or [`TIMEOUT_HTTP_MS`] of an `http` target.
+    /// Absent: [`TIMEOUT_MS`], or [`TIMEOUT_HTTP_MS`] of an `http` or `throughput` target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     #[serde(default)]
@@ -264,6 +278,8 @@ pub const BODY_BYTES: u32 = 64 * 1024;
 /// The period of a target that has none of its own.
 pub fn default_period_ms(kind: TargetKind, uplink: UplinkKind) -> u64 {
     match (kind, uplink) {
+        (TargetKind::Throughput, UplinkKind::Fixed) => throughput::PERIOD_FIXED_MS,
+        (TargetKind::Throughput, UplinkKind::Cellular) => throughput::PERIOD_CELLULAR_MS,
         (_, UplinkKind::Fixed) => PERIOD_FIXED_MS,
         (TargetKind::Http, UplinkKind::Cellular) => PERIOD_HTTP_CELLULAR_MS,
         (_, UplinkKind::Cellular) => PERIOD_CELLULAR_MS,
@@ -322,6 +338,11 @@ fn target(name: &str, kind: TargetKind, host: &str, port: Option<u16>, tags: &[T
         expect_body: None,
         body_bytes: None,
         ca_file: None,
+        direction: None,
+        bytes_max: None,
+        seconds_max: None,
+        month_bytes: None,
+        on_cellular: None,
         tags: tags.to_vec(),
         period_ms: None,
         count: default_count(),
@@ -351,8 +372,8 @@ pub fn targets_without_file() -> Vec<TargetConfig> {
 
 impl TargetConfig {
     pub fn timeout_ms(&self) -> u64 {
-        let default_ms = if self.kind == TargetKind::Http { TIMEOUT_HTTP_MS } else { TIMEOUT_MS };
-        self.timeout_ms.unwrap_or(default_ms)
+        let is_page = matches!(self.kind, TargetKind::Http | TargetKind::Throughput);
+        self.timeout_ms.unwrap_or(if is_page { TIMEOUT_HTTP_MS } else { TIMEOUT_MS })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod probe;
 pub mod schedule;
 
 pub mod attempt;
+pub mod budget;
 pub mod sampler;
 pub mod summary;
 

@@ -8,6 +8,7 @@ pub mod http;
 pub mod icmp;
 pub mod resolve;
 pub mod tcp;
+pub mod throughput;
 
 use phusong_protocol::{Attempt, Failure, FailureKind, Reading, limits};
 use std::io;

@@ -9,8 +9,8 @@ use crate::device::clock;
 use crate::plan::{Lane, Plan};
 use crate::record::{Stamp, Stamper};
 use crate::schedule::Schedule;
-use phusong_protocol::{Outcome, Sample};
-use std::collections::{BTreeSet, VecDeque};
+use phusong_protocol::{FailureKind, Outcome, Sample};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 
 /// The longest sleep: tokio's clock stands still in suspend, the schedule's does not.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Queues on the way empty themselves within this time of a bandwidth test.
+const ECHO_MS: u64 = 1_000;
 
 /// Asks of the sampler.
 #[derive(Debug)]
@@ -37,6 +39,13 @@ struct Finished {
     attempted: Attempted,
 }
 
+/// What our own bandwidth tests do to an uplink.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    running: bool,
+    ended_mono_ms: Option<u64>,
+}
+
 /// The running sampler.
 pub struct Sampler {
     plan: Plan,
@@ -49,6 +58,10 @@ pub struct Sampler {
     /// Lanes that wait or run.
     busy: BTreeSet<usize>,
     running: JoinSet<Finished>,
+    /// Whether a bandwidth test runs: one at a time, or they would measure each other.
+    testing: bool,
+    /// By interface: whether a test runs there, and when the last one ended.
+    loaded: BTreeMap<String, Load>,
     means: Arc<Means>,
     stamper: Stamper,
     overruns: u64,
@@ -56,6 +69,12 @@ pub struct Sampler {
 
 impl Sampler {
     pub fn new(plan: Plan, stamper: Stamper, means: Arc<Means>) -> Self {
+        for target in &plan.idle {
+            tracing::warn!(
+                target = target.as_str(),
+                "runs on no uplink: a bandwidth test needs one that is not cellular, or on_cellular"
+            );
+        }
         let schedule = Schedule::new(&plan.periods_ms(), plan.schedule.jitter, plan.seed, clock::mono_ms());
         Sampler {
             warmed: vec![None; plan.lanes.len()],
@@ -65,6 +84,8 @@ impl Sampler {
             waiting: VecDeque::new(),
             busy: BTreeSet::new(),
             running: JoinSet::new(),
+            testing: false,
+            loaded: BTreeMap::new(),
             means,
             stamper,
             overruns: 0,
@@ -128,8 +149,14 @@ impl Sampler {
 
     fn start_rounds(&mut self) {
         while self.running.len() < self.plan.schedule.concurrency {
-            let Some(index) = self.waiting.pop_front() else { return };
+            let may_start = |index: &usize| !self.testing || !self.plan.lanes[*index].is_test();
+            let Some(at) = self.waiting.iter().position(may_start) else { return };
+            let Some(index) = self.waiting.remove(at) else { return };
             let (plan, lane, means) = (self.generation, self.plan.lanes[index].clone(), self.means.clone());
+            if let Some(allowance) = &lane.allowance {
+                self.testing = true;
+                self.loaded.entry(allowance.interface.clone()).or_default().running = true;
+            }
             let (warmed, stamp) = (self.warmed[index], self.stamper.stamp());
             self.running.spawn(async move {
                 let attempted = attempt(&lane, &means, warmed).await;
@@ -144,9 +171,34 @@ impl Sampler {
             let reached = matches!(done.attempted.outcome, Some(Outcome::Reading(_)));
             self.warmed[done.index] = done.attempted.address.filter(|_| reached);
         }
+        if let Some(allowance) = &done.lane.allowance {
+            self.tested(&allowance.interface, done.attempted.outcome.as_ref());
+        }
+        let loaded = !done.lane.is_test() && self.was_loaded(&done.lane, done.stamp.mono_ms);
         let mut sample = self.stamper.sample(done.stamp, done.attempted.outcome?);
         sample.uplink = done.lane.uplink.clone();
+        if let Some(uplink) = sample.uplink.as_mut().filter(|_| loaded) {
+            Arc::make_mut(uplink).self_load = Some(true);
+        }
         sample.target = Some(Arc::new(done.lane.wire_target(done.attempted.address)));
         Some(sample)
+    }
+
+    fn tested(&mut self, interface: &str, outcome: Option<&Outcome>) {
+        self.testing = false;
+        let load = self.loaded.entry(interface.to_owned()).or_default();
+        load.running = false;
+        // A test that its budget forbade has sent nothing.
+        if !matches!(outcome, Some(Outcome::Failure(failure)) if failure.kind == FailureKind::Budget) {
+            load.ended_mono_ms = Some(clock::mono_ms());
+        }
+    }
+
+    /// Whether a round that began then and ends now shared its uplink with a bandwidth test.
+    fn was_loaded(&self, lane: &Lane, began_mono_ms: u64) -> bool {
+        let load = lane.interface().and_then(|interface| self.loaded.get(interface));
+        load.is_some_and(|load| {
+            load.running || load.ended_mono_ms.is_some_and(|ended| ended.saturating_add(ECHO_MS) >= began_mono_ms)
+        })
     }
 }

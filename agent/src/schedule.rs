@@ -9,6 +9,9 @@
 
 /// A lane's first round comes within this time of the start, so that a probe is useful soon.
 pub const FIRST_ROUND_WITHIN_MS: u64 = 10_000;
+/// What is measured less often than this is dear: its first round comes anywhere in its first period, so that neither a
+/// device that starts again and again nor a village with power again asks for all of it at once.
+pub const DEAR_MS: u64 = 3_600_000;
 
 /// The pure schedule of all lanes.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +42,7 @@ impl Schedule {
     /// `periods_ms` in the order of the lanes, each at least 1; `jitter` is a share of the period, below 1.
     pub fn new(periods_ms: &[u64], jitter: f64, seed: u64, now_ms: u64) -> Self {
         let lanes = periods_ms.iter().enumerate().map(|(lane, &period_ms)| {
-            let spread = period_ms.clamp(1, FIRST_ROUND_WITHIN_MS);
+            let spread = if period_ms > DEAR_MS { period_ms } else { period_ms.clamp(1, FIRST_ROUND_WITHIN_MS) };
             let phase_ms = now_ms.saturating_add(mix(seed, lane as u64, u64::MAX) % spread);
             LaneTimer { period_ms: period_ms.max(1), phase_ms, round: 0 }
         });
@@ -147,6 +150,16 @@ mod tests {
             prop_assert!(schedule.take_due(woken).is_empty());
             prop_assert!(schedule.next_ms().is_some_and(|at| at > woken));
         }
+    }
+
+    #[test]
+    fn what_is_dear_is_not_measured_by_all_at_once() {
+        const DAY_MS: u64 = 86_400_000;
+        let first = |seed| Schedule::new(&[DAY_MS], 0.0, seed, 0).next_ms().expect("a lane");
+        let firsts: Vec<u64> = (0..100).map(first).collect();
+        assert!(firsts.iter().all(|at| *at < DAY_MS));
+        assert!((30..70).contains(&firsts.iter().filter(|at| **at < DAY_MS / 2).count()));
+        assert!(firsts.iter().filter(|at| **at < FIRST_ROUND_WITHIN_MS).count() < 5);
     }
 
     #[test]

@@ -26,6 +26,8 @@ struct Key {
     of: u8,
     target: String,
     interface: Option<String>,
+    /// What was measured beside our own bandwidth test stands apart: it counts for nothing.
+    self_load: bool,
     boot: Option<BootId>,
     epoch: Epoch,
 }
@@ -74,6 +76,7 @@ impl Summaries {
             of: of as u8,
             target: sample.target.as_ref().map(|t| t.name.clone()).unwrap_or_default(),
             interface: sample.uplink.as_ref().map(|u| u.interface.clone()),
+            self_load: sample.uplink.as_ref().is_some_and(|u| u.self_load == Some(true)),
             boot: sample.boot_id,
             epoch,
         };

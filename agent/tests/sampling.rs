@@ -1,10 +1,12 @@
 //! From a target on loopback to durable samples: sampler, recorder and spool together, without a broker.
 
+use phusong_agent::attempt::Means;
 use phusong_agent::config::Config;
 use phusong_agent::disk::DiskError;
 use phusong_agent::plan::Plan;
+use phusong_agent::publish::WallClock;
 use phusong_agent::record::{QUEUE, Recorder};
-use phusong_agent::sampler::Sampler;
+use phusong_agent::sampler::{Order, Sampler};
 use phusong_agent::spool::{BatchRequest, OpenError, Pick};
 use phusong_agent::start::{StartError, Started};
 use phusong_protocol::{
@@ -60,7 +62,7 @@ struct Running {
     started: Started,
     sampler: JoinHandle<()>,
     recorder: JoinHandle<()>,
-    orders: mpsc::Sender<phusong_agent::sampler::Order>,
+    orders: mpsc::Sender<Order>,
     _summary_ms: watch::Sender<u64>,
 }
 
@@ -239,4 +241,52 @@ async fn rounds_of_a_start_that_was_cut_are_summarised_by_the_next_one() {
     let started = next.end().await;
     assert!(started.spool.orphans(None, 10).await.is_none());
     started.spool.shutdown(true).await.expect("the disk is good");
+}
+
+#[tokio::test]
+async fn what_is_measured_beside_a_bandwidth_test_is_marked_and_what_comes_later_is_not() {
+    let dir = std::env::temp_dir().join(format!("phusong-sampling-load-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("bound").port();
+    // The back end takes the connection and says nothing: the test lasts for as long as its patience.
+    let text = format!(
+        "site = \"lab\"\nprobe = \"p1\"\ndata_dir = {dir:?}\n[[broker]]\nurl = \"mqtt://127.0.0.1:1\"\n\
+         [[uplink]]\ninterface = \"lo\"\n\
+         [[target]]\nname = \"near\"\nkind = \"tcp\"\nhost = \"127.0.0.1\"\nport = {port}\nperiod_ms = 100\n\
+         [[target]]\nname = \"speed\"\nkind = \"throughput\"\nhost = \"http://127.0.0.1:{port}/\"\n\
+         direction = \"down\"\ntimeout_ms = 700\n"
+    );
+    let config = Config::parse("lab", &text).expect("a good file");
+    let started = begin(&config).await;
+    let offset_ms = Some(1_796_058_000_000);
+    let wall = watch::Sender::new(WallClock { synced_offset_ms: offset_ms, floor_unix_ms: 0 });
+    let means = Means { wall: Some(wall.subscribe()), ..Means::default() };
+    let (orders, inbox) = mpsc::channel(8);
+    let (rounds, mut samples) = mpsc::channel(QUEUE);
+    let sampler = Sampler::new(Plan::of(&config), started.stamper.clone(), Arc::new(means));
+    let sampler = tokio::spawn(sampler.run(inbox, rounds));
+    orders.send(Order::MeasureNow).await.expect("it runs");
+    let marked = |sample: &Sample| sample.uplink.as_ref().is_some_and(|uplink| uplink.self_load == Some(true));
+    let seen = async {
+        let (mut beside, mut test) = (0, None);
+        loop {
+            let sample = samples.recv().await.expect("it runs");
+            let is_test = sample.target.as_ref().is_some_and(|target| target.name == "speed");
+            match (is_test, marked(&sample), &test) {
+                (true, ..) => test = Some(sample),
+                (false, true, _) => beside += 1,
+                (false, false, Some(test)) => return (beside, test.clone()),
+                (false, false, None) => {}
+            }
+        }
+    };
+    let (beside, test): (i32, Sample) = tokio::time::timeout(PATIENCE, seen).await.expect("in time");
+    let Outcome::Failure(failure) = &test.outcome else { panic!("{test:?}") };
+    assert_eq!((failure.of, failure.kind), (Attempt::Throughput, FailureKind::Timeout));
+    assert!(beside >= 3 && !marked(&test), "{beside} marked");
+    drop(orders);
+    tokio::time::timeout(PATIENCE, sampler).await.expect("in time").expect("no panic");
+    started.spool.shutdown(true).await.expect("the disk is good");
+    let _ = std::fs::remove_dir_all(&dir);
 }

@@ -7,7 +7,7 @@ use super::{Speaker, on_one_thread};
 use crate::attempt::{Attempted, Means, attempt};
 use crate::config::Config;
 use crate::plan::{Lane, Plan};
-use crate::text::{Round, bytes, millis};
+use crate::text::{Round, bytes, millis, speed};
 use phusong_protocol::{Outcome, Reading};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -35,7 +35,8 @@ pub(super) fn command(said: &Speaker, json: bool) -> ExitCode {
 /// One attempt of every lane, in the order of the plan.
 pub(super) async fn round(plan: &Plan) -> Vec<(Arc<Lane>, Attempted)> {
     let means = Arc::new(Means::default());
-    let mut lanes = plan.lanes.iter().enumerate();
+    let all = || plan.lanes.iter().enumerate();
+    let mut lanes = all().filter(|(_, lane)| !lane.is_test());
     let mut running = JoinSet::new();
     let mut results = Vec::with_capacity(plan.lanes.len());
     loop {
@@ -51,6 +52,10 @@ pub(super) async fn round(plan: &Plan) -> Vec<(Arc<Lane>, Attempted)> {
             Some(done) => results.extend(done.ok()),
             None => break,
         }
+    }
+    // Bandwidth tests come last and alone: they would disturb the others, and each other.
+    for (index, lane) in all().filter(|(_, lane)| lane.is_test()) {
+        results.push((index, lane.clone(), attempt(lane, &means, None).await));
     }
     results.sort_by_key(|(index, ..)| *index);
     results.into_iter().map(|(_, lane, attempted)| (lane, attempted)).collect()
@@ -84,6 +89,13 @@ pub(super) fn told(attempted: &Attempted) -> Round {
                 bytes: bytes(r.body_bytes.unwrap_or(0)),
             }
         }
+        Some(Outcome::Reading(Reading::Throughput(r))) => Round::Transferred {
+            down: r.down_bps.map(speed),
+            up: r.up_bps.map(speed),
+            bytes: bytes(r.bytes),
+            seconds: format!("{}.{}", r.elapsed_ms / 1_000, r.elapsed_ms % 1_000 / 100),
+            verdict: r.early,
+        },
         // The probe kinds give no other reading.
         Some(Outcome::Reading(_)) => Round::Nothing,
     }

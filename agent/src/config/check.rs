@@ -30,6 +30,14 @@ pub const TIMEOUT_MS: RangeInclusive<u64> = 50..=30_000;
 pub const STATUS: RangeInclusive<u16> = 100..=599;
 /// More is a bandwidth test, not a page; and eight of them at once must fit in a small router.
 pub const PAGE_BYTES: RangeInclusive<u32> = 1_024..=262_144;
+/// Less is eaten by what is kept back; more is a day of a good fibre line.
+pub const TEST_BYTES: RangeInclusive<u64> = 1_000_000..=1_000_000_000;
+/// A shorter one is all ramp, a longer one keeps everybody else waiting.
+pub const TEST_SECONDS: RangeInclusive<u64> = 2..=60;
+/// A terabyte.
+pub const MONTH_BYTES_MAX: u64 = 1_000_000_000_000;
+/// Nobody learns more from a test a minute than from one an hour, and a busy back end refuses it.
+pub const TEST_PERIOD_MS: u64 = 60_000;
 /// The unit of reporting; the collector's windows are 5 minutes.
 pub const SUMMARY_MS: RangeInclusive<u64> = 1_000..=3_600_000;
 pub const HEALTH_MS: RangeInclusive<u64> = 1_000..=3_600_000;
@@ -174,7 +182,7 @@ fn keys_of_its_kind<'a>(target: &TargetConfig, at: &dyn Fn(&'a str) -> [Step<'a>
         (TargetKind::Tcp, None | Some(0)) => found.add(&at("port"), Rule::PortMissing),
         (TargetKind::Dns, Some(0)) => found.within(&at("port"), &0, 1..=u16::MAX),
         (TargetKind::Icmp, Some(_)) => found.add(&at("port"), Rule::PortUnused),
-        (TargetKind::Http, Some(_)) => found.add(&at("port"), Rule::PortInUrl),
+        (TargetKind::Http | TargetKind::Throughput, Some(_)) => found.add(&at("port"), Rule::PortInUrl),
         _ => {}
     }
     let of_dns = [("query", target.query.is_some()), ("record", target.record.is_some())];
@@ -182,9 +190,20 @@ fn keys_of_its_kind<'a>(target: &TargetConfig, at: &dyn Fn(&'a str) -> [Step<'a>
         ("expect_status", target.expect_status.is_some()),
         ("expect_body", target.expect_body.is_some()),
         ("body_bytes", target.body_bytes.is_some()),
-        ("ca_file", target.ca_file.is_some()),
+        ("ca_file", target.ca_file.is_some() && target.kind != TargetKind::Throughput),
     ];
-    for (kind, word, keys) in [(TargetKind::Dns, "dns", &of_dns[..]), (TargetKind::Http, "http", &of_http[..])] {
+    let of_throughput = [
+        ("direction", target.direction.is_some()),
+        ("bytes_max", target.bytes_max.is_some()),
+        ("seconds_max", target.seconds_max.is_some()),
+        ("month_bytes", target.month_bytes.is_some()),
+        ("on_cellular", target.on_cellular.is_some()),
+    ];
+    for (kind, word, keys) in [
+        (TargetKind::Dns, "dns", &of_dns[..]),
+        (TargetKind::Http, "http", &of_http[..]),
+        (TargetKind::Throughput, "throughput", &of_throughput[..]),
+    ] {
         for (key, _) in keys.iter().filter(|(_, given)| *given && kind != target.kind) {
             found.add(&at(key), Rule::OnlyOf { kind: word });
         }
@@ -192,17 +211,34 @@ fn keys_of_its_kind<'a>(target: &TargetConfig, at: &dyn Fn(&'a str) -> [Step<'a>
     if target.kind == TargetKind::Dns && target.query.as_deref().is_some_and(|query| dns::name(query).is_none()) {
         found.add(&at("query"), Rule::DomainName);
     }
-    if target.kind == TargetKind::Http {
-        let url = http::Url::parse(&target.host);
-        match &url {
+    if matches!(target.kind, TargetKind::Http | TargetKind::Throughput) {
+        match &http::Url::parse(&target.host) {
             None => found.add(&at("host"), Rule::HttpUrl),
+            Some(url) if target.kind == TargetKind::Throughput && url.path.contains('?') => {
+                found.add(&at("host"), Rule::BackEndUrl);
+            }
             Some(url) if !url.tls && target.ca_file.is_some() => found.add(&at("ca_file"), Rule::CaWithoutHttps),
             Some(_) => {}
         }
+    }
+    if target.kind == TargetKind::Http {
         found.within(&at("expect_status"), &target.expect_status.unwrap_or(*STATUS.start()), STATUS);
         found.text(&at("expect_body"), target.expect_body.as_deref());
         found.within(&at("body_bytes"), &target.body_bytes.unwrap_or(BODY_BYTES), PAGE_BYTES);
     }
+    if target.kind == TargetKind::Throughput {
+        bandwidth_test(target, at, found);
+    }
+}
+
+fn bandwidth_test<'a>(target: &TargetConfig, at: &dyn Fn(&'a str) -> [Step<'a>; 3], found: &mut Found<'_>) {
+    found.within(&at("bytes_max"), &target.bytes_max(false), TEST_BYTES);
+    found.within(&at("seconds_max"), &target.seconds_max(), TEST_SECONDS);
+    let period_ms = target.period_ms.unwrap_or(TEST_PERIOD_MS);
+    found.within(&at("period_ms"), &period_ms, TEST_PERIOD_MS..=*PERIOD_MS.end());
+    // What no test fits into forbids them all, by mistake.
+    let least = target.bytes_max.unwrap_or(*TEST_BYTES.start());
+    found.within(&at("month_bytes"), &target.month_bytes.unwrap_or(least), least..=MONTH_BYTES_MAX);
 }
 
 fn schedule(schedule: &ScheduleConfig, found: &mut Found<'_>) {

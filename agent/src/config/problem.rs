@@ -31,6 +31,7 @@ pub enum Rule {
     PortInUrl,
     OnlyOf { kind: &'static str },
     HttpUrl,
+    BackEndUrl,
     DomainName,
     CaWithoutHttps,
     RoundTooLong { round_ms: u64, period_ms: u64 },
@@ -82,6 +83,7 @@ impl Rule {
             Rule::PortInUrl => "an http target has its port in the URL: host = \"http://name:port/\"".into(),
             Rule::OnlyOf { kind } => format!("only a target with kind = \"{kind}\" has this; remove it"),
             Rule::HttpUrl => "must be http://host[:port][/path] or https://host[:port][/path], in ASCII".into(),
+            Rule::BackEndUrl => "must be the URL that garbage.php and empty.php stand under, without `?`".into(),
             Rule::DomainName => "must be a domain name in ASCII, as \"example.vn\" or \".\" for the root".into(),
             Rule::CaWithoutHttps => "only an https:// target checks certificates; remove it or use https://".into(),
             Rule::RoundTooLong { round_ms, period_ms } => {
@@ -115,6 +117,7 @@ impl Rule {
             Rule::PortInUrl => "đích kiểu http ghi cổng trong URL: host = \"http://tên:cổng/\"".into(),
             Rule::OnlyOf { kind } => format!("chỉ đích có kind = \"{kind}\" mới có khóa này; hãy bỏ đi"),
             Rule::HttpUrl => "phải có dạng http://máy[:cổng][/đường-dẫn] hoặc https://..., viết bằng ASCII".into(),
+            Rule::BackEndUrl => "phải là URL chứa garbage.php và empty.php, không có `?`".into(),
             Rule::DomainName => "phải là tên miền viết bằng ASCII, như \"example.vn\", hoặc \".\" cho gốc".into(),
             Rule::CaWithoutHttps => "chỉ đích https:// mới kiểm tra chứng thư; bỏ khóa này hoặc dùng https://".into(),
             Rule::RoundTooLong { round_ms, period_ms } => {

@@ -19,11 +19,12 @@ use answer::Answer;
 use phusong_protocol::{FailureKind, HttpReading, Reading};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Read at once.
 const PIECE_BYTES: usize = 8 * 1024;
@@ -127,16 +128,9 @@ impl HttpProbe {
         }
         progress.phase = Phase::Tls;
         let began = Instant::now();
-        let stream = self.secure(stream).await?;
+        let stream = secure(&self.url, self.ca_file.as_deref(), self.floor_unix_ms, stream).await?;
         progress.tls = Some(began.elapsed());
         self.exchange(stream, progress).await
-    }
-
-    async fn secure(&self, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ProbeError> {
-        let tls = |why: String| ProbeError::new(FailureKind::Tls, why);
-        let config = client_config(self.ca_file.as_deref(), self.floor_unix_ms).map_err(|e| tls(e.to_string()))?;
-        let name = self.url.server_name().ok_or_else(|| tls("the host is no name of a certificate".to_owned()))?;
-        TlsConnector::from(config).connect(name, stream).await.map_err(|e| of_stream(&e))
     }
 
     async fn exchange<S>(&self, mut stream: S, progress: &mut Progress) -> Result<Answer, ProbeError>
@@ -210,8 +204,21 @@ impl HttpProbe {
     }
 }
 
+/// Trusts the public authorities, or those of a file instead; at no earlier time than the floor.
+pub(super) async fn secure(
+    url: &Url,
+    ca_file: Option<&Path>,
+    floor_unix_ms: i64,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, ProbeError> {
+    let tls = |why: String| ProbeError::new(FailureKind::Tls, why);
+    let config = client_config(ca_file, floor_unix_ms).map_err(|e| tls(e.to_string()))?;
+    let name = url.server_name().ok_or_else(|| tls("the host is no name of a certificate".to_owned()))?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(|e| of_stream(&e))
+}
+
 /// An error of the stream under HTTP, which may be TLS.
-fn of_stream(error: &io::Error) -> ProbeError {
+pub(super) fn of_stream(error: &io::Error) -> ProbeError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => {
             let why =

@@ -6,18 +6,47 @@ use super::{Round, Said};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    LinkUp { interface: String, addresses: String },
-    LinkDown { interface: String },
-    LinkWithoutAddress { interface: String },
-    LinkMissing { interface: String },
+    LinkUp {
+        interface: String,
+        addresses: String,
+    },
+    LinkDown {
+        interface: String,
+    },
+    LinkWithoutAddress {
+        interface: String,
+    },
+    LinkMissing {
+        interface: String,
+    },
     NoUplink,
-    NoProvider { interface: String },
-    Target { name: String, uplink: String, result: Round },
+    NoProvider {
+        interface: String,
+    },
+    Target {
+        name: String,
+        uplink: String,
+        result: Round,
+    },
+    /// A bandwidth test that runs nowhere.
+    Idle {
+        name: String,
+    },
     NoTargetAnswers,
-    BrokerGood { url: String },
-    BrokerBad { url: String, why: String },
-    Acked { ms: u64 },
-    NotAcked { seconds: u64, why: String },
+    BrokerGood {
+        url: String,
+    },
+    BrokerBad {
+        url: String,
+        why: String,
+    },
+    Acked {
+        ms: u64,
+    },
+    NotAcked {
+        seconds: u64,
+        why: String,
+    },
 }
 
 impl Said for Reach {
@@ -49,6 +78,14 @@ impl Said for Reach {
                 let (vi, en) = result.both();
                 (format!("{name} ({uplink}): {vi}"), format!("{name} ({uplink}): {en}"))
             }
+            Reach::Idle { name } => (
+                format!(
+                    "{name}: đo tốc độ cần một [[uplink]] không dùng SIM, hoặc on_cellular = true; hiện không chạy"
+                ),
+                format!(
+                    "{name}: a bandwidth test needs an [[uplink]] without a SIM, or on_cellular = true; it never runs"
+                ),
+            ),
             Reach::NoTargetAnswers => plain("không đích nào trả lời", "no target answers at all"),
             Reach::BrokerGood { url } => {
                 (format!("{url}: đã kết nối và đăng nhập được"), format!("{url}: connected and logged in"))

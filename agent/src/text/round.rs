@@ -36,6 +36,14 @@ pub enum Round {
         phases: [String; 4],
         bytes: String,
     },
+    /// A bandwidth test; a verdict says "at least".
+    Transferred {
+        down: Option<String>,
+        up: Option<String>,
+        bytes: String,
+        seconds: String,
+        verdict: bool,
+    },
     Failed {
         kind: FailureKind,
         detail: Option<String>,
@@ -76,6 +84,19 @@ impl Said for Round {
                     "status {status}, {bytes} in {time} (name {dns}, connect {connect}, TLS {tls}, first byte {first})"
                 ),
             ),
+            Round::Transferred { down, up, bytes, seconds, verdict } => {
+                let say = |least: &str, down_word: &str, up_word: &str| {
+                    let least = if *verdict { least } else { "" };
+                    let part = |word: &str, speed: &Option<String>| {
+                        speed.as_ref().map(|speed| format!("{word} {least}{speed}"))
+                    };
+                    [part(down_word, down), part(up_word, up)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+                };
+                (
+                    format!("{} (hết {bytes} trong {seconds} s)", say("ít nhất ", "tải xuống", "tải lên")),
+                    format!("{} (took {bytes} in {seconds} s)", say("at least ", "down", "up")),
+                )
+            }
             Round::Failed { kind, detail } => {
                 let (vi, en) = failure(*kind);
                 let detail = detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
