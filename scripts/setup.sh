@@ -19,6 +19,7 @@ tested=(
     ping:iputils-ping
     systemd-analyze:systemd
     promtool:prometheus
+    prometheus-mqtt-exporter:prometheus-mqtt-exporter
     amtool:prometheus-alertmanager
     chromium:chromium
 )

@@ -1,7 +1,7 @@
 //! A world that reaches up to now and goes on.
 //!
 //! In: deliveries with their times, accounts at a broker, when to stop. Out: what is past, as fast as the broker takes
-//! it; then everything at its time. Refuses to know: acknowledgements of the collector. Limits: [`AHEAD`] deliveries wait
+//! it; then everything at its time. Refuses to know: how a message comes to have arrived. Limits: [`AHEAD`] deliveries wait
 //! for each connection; a connection that breaks is made again, and meanwhile its deliveries hold up the others'.
 
 use crate::account::Account;
@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 const AHEAD: usize = 64;
-/// How often it is looked whether the broker took everything.
+/// How often it is looked whether everything arrived.
 const LOOK: Duration = Duration::from_millis(100);
-/// What is on its way when the end comes has so long to be taken.
+/// What is on its way when the end comes has so long to arrive.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What is told while it runs.
@@ -28,7 +28,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub enum Said {
     /// A delivery of the past, by the time of its reception, is on its way.
     Past { received_ms: i64, messages: u64 },
-    /// The broker took everything that is past.
+    /// Everything that is past has arrived.
     CaughtUp { messages: u64 },
 }
 

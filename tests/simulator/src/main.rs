@@ -249,7 +249,7 @@ async fn live(args: &RunArgs, world: &World, accounts: &[Account]) -> Result<Pub
                 }
             }
             Said::CaughtUp { messages } => {
-                eprintln!("past: all of it taken, {messages} messages in {seconds:.1} s; from here on as in life");
+                eprintln!("past: all of it arrived, {messages} messages in {seconds:.1} s; from here on as in life");
             }
         }
     };

@@ -56,6 +56,8 @@ pub struct Published {
 pub(crate) enum Seen {
     Connected,
     Taken,
+    /// A message came, as an acknowledgement does.
+    Told(Vec<u8>),
     Ended(String),
 }
 
@@ -155,7 +157,7 @@ impl Lines {
         while until == Until::Connected || line.taken < line.sent {
             match timeout(PATIENCE, line.seen.recv()).await {
                 Ok(Some(Seen::Connected)) if until == Until::Connected => return Ok(()),
-                Ok(Some(Seen::Connected)) => {}
+                Ok(Some(Seen::Connected | Seen::Told(_))) => {}
                 Ok(Some(Seen::Taken)) => line.taken += 1,
                 Ok(Some(Seen::Ended(what))) => return Err(self.broken(number, what)),
                 Ok(None) => return Err(self.broken(number, "the connection ended".to_owned())),
@@ -196,7 +198,7 @@ impl Line {
         while let Ok(seen) = self.seen.try_recv() {
             match seen {
                 Seen::Taken => self.taken += 1,
-                Seen::Connected => {}
+                Seen::Connected | Seen::Told(_) => {}
                 Seen::Ended(what) => return Err(what),
             }
         }
@@ -221,6 +223,7 @@ async fn poll(mut events: EventLoop, to: mpsc::Sender<Seen>) {
         let seen = match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => Seen::Connected,
             Ok(Event::Incoming(Packet::PubAck(_))) => Seen::Taken,
+            Ok(Event::Incoming(Packet::Publish(message))) => Seen::Told(message.payload.to_vec()),
             Ok(_) => continue,
             Err(error) => Seen::Ended(error.to_string()),
         };
