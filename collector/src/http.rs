@@ -1,19 +1,22 @@
 //! The page at `/`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, and what is stored and derived under `/api/v1`.
 //!
 //! In: requests. Out: text for Prometheus, JSON for people and programs, RFC 9457 problems. Refuses to know: the
-//! broker; it asks the functions in [`Sources`]. Limits: [`CONNECTIONS`] at once; GET only. Every route carries its
-//! documentation, but for those of the page: one without cannot be added here.
+//! broker; it asks the functions in [`Sources`]. Limits: [`CONNECTIONS`] at once; GET only, but for the uploads of
+//! `speed.rs`. Every route carries its documentation, but for those of the page and of LibreSpeed: one without cannot be
+//! added here.
 
 mod events;
 mod coverage_metrics;
 mod listener;
 mod problem;
+mod speed;
 mod web;
 
 pub mod api;
 
 pub use api::Api;
 pub use listener::Bounded;
+pub use speed::{Limits as SpeedLimits, Speed};
 
 use crate::config::Secret;
 use axum::extract::{Request, State};
@@ -134,13 +137,25 @@ async fn openapi_json(Extension(Document(text)): Extension<Document>) -> Respons
 }
 
 /// Serves until `stop` turns true; connections still open then are given up by the caller's deadline.
-pub async fn serve(listener: Bounded, sources: Sources, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
-    let router = routed(sources, Some(stop.clone()));
+pub async fn serve(listener: Bounded, sources: Sources, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    serve_with(listener, sources, None, stop).await
+}
+
+/// The same with a back end for bandwidth tests, where there is one.
+pub async fn serve_with(
+    listener: Bounded,
+    sources: Sources,
+    speed: Option<Speed>,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let backend = speed.map(speed::routes).unwrap_or_default();
+    let router = routed(sources, Some(stop.clone())).merge(backend);
+    let service = router.into_make_service_with_connect_info::<speed::Peer>();
     let stopped = async move {
         // An error means that the sender is gone, which is a stop too.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await
+    axum::serve(listener, service).with_graceful_shutdown(stopped).await
 }
 
 /// Whether it takes samples now, and if not, why

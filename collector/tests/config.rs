@@ -88,6 +88,15 @@ const BAD: &[(&str, &str)] = &[
         "[http]\ntoken = \"0123456789abcdef\"\ntoken_file = \"f\"\n",
         "collector.toml:2: http.token: stands beside token_file: write one of the two",
     ),
+    ("[speed]\nconcurrency = 0\n", "collector.toml:2: speed.concurrency: 0 is out of bounds: write 1 to 64"),
+    (
+        "[speed]\nhour_bytes = 5\n",
+        "collector.toml:2: speed.hour_bytes: 5 is out of bounds: write 1000000 to 17592186044416",
+    ),
+    (
+        "[speed]\nrate_bytes_s = 5\n",
+        "collector.toml:2: speed.rate_bytes_s: 5 is out of bounds: write 100000 to 10000000000",
+    ),
     (
         "[ingest]\nqueue_messages = 1\n",
         "collector.toml:2: ingest.queue_messages: 1 is out of bounds: write 16 to 1000000",
@@ -146,7 +155,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[mqt]\n",
-        "collector.toml:1: mqt: unknown field `mqt`, expected one of `data_dir`, `mqtt`, `broker`, `http`, `ingest`, `dead_letters`, `retention`, `log`",
+        "collector.toml:1: mqt: unknown field `mqt`, expected one of `data_dir`, `mqtt`, `broker`, `http`, `speed`, `ingest`, `dead_letters`, `retention`, `log`",
     ),
     (
         "[ingest]\n\nqueue_messages = \"many\"\n",

@@ -9,6 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// A reader that stands still.
+const UNREAD_MS: u32 = 30_000;
+
 #[derive(Debug)]
 pub struct Bounded {
     inner: TcpListener,
@@ -39,6 +42,8 @@ impl axum::serve::Listener for Bounded {
     async fn accept(&mut self) -> (Seated, SocketAddr) {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
         let (stream, address) = axum::serve::Listener::accept(&mut self.inner).await;
+        // Whoever takes nothing of his answer for this long gives up his place. It fails on a socket that is gone.
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS);
         (Seated { stream, _place: place }, address)
     }
 

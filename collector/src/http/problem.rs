@@ -72,6 +72,16 @@ impl Problem {
         Self::of_http(StatusCode::METHOD_NOT_ALLOWED, "Only GET", detail)
     }
 
+    pub fn busy() -> Self {
+        let detail = "As many bandwidth tests run as are allowed at once; ask again after `Retry-After` seconds.";
+        Self::of_http(StatusCode::SERVICE_UNAVAILABLE, "Too many tests at once", detail)
+    }
+
+    pub fn used_up() -> Self {
+        let detail = "This address has had its bytes or its time; ask again after `Retry-After` seconds.";
+        Self::of_http(StatusCode::TOO_MANY_REQUESTS, "Enough for this hour", detail)
+    }
+
     pub fn internal() -> Self {
         let detail = "The collector's log says why.";
         Self::of_http(StatusCode::INTERNAL_SERVER_ERROR, "The collector could not answer", detail)

@@ -33,12 +33,7 @@ impl Speed {
 
 impl Shelf {
     /// Puts what was measured from one time to before another in place of what stands there.
-    pub fn replace_speeds(
-        &self,
-        place: i64,
-        (from_ms, to_ms): (i64, i64),
-        speeds: &[Speed],
-    ) -> Result<(), StoreError> {
+    pub fn replace_speeds(&self, place: i64, (from_ms, to_ms): (i64, i64), speeds: &[Speed]) -> Result<(), StoreError> {
         let mut wanted: Vec<Speed> =
             speeds.iter().filter(|speed| (from_ms..to_ms).contains(&speed.at_ms)).copied().collect();
         wanted.sort_unstable();
@@ -65,7 +60,8 @@ impl Shelf {
                     WHERE place_ref = ?1 AND at_ms >= ?2 AND at_ms < ?3";
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map(params![place, from_ms, to_ms], |row| {
-            let id = SampleId { epoch: row.get::<_, i64>(1)?.cast_unsigned(), seq: row.get::<_, i64>(2)?.cast_unsigned() };
+            let id =
+                SampleId { epoch: row.get::<_, i64>(1)?.cast_unsigned(), seq: row.get::<_, i64>(2)?.cast_unsigned() };
             Ok(Speed {
                 at_ms: row.get(0)?,
                 id,
