@@ -1,9 +1,9 @@
 //! Who may log in at the embedded broker: lasting passwords, and one-time secrets that are exchanged for one.
 //!
 //! In: usernames and passwords of connections, offers from the command line. Out: a [`Verdict`], new secrets (once).
-//! A probe that the registry retired is refused, whatever the files say. Refuses to know: MQTT, what a code looks like. Two files in `<data_dir>/broker`: `passwd`, which Mosquitto reads
-//! too, and `joins` (hash, end, state; never a secret). Both are read anew when another process replaced them, and
-//! changed under a lock, one as a whole.
+//! A probe that the registry retired is refused, whatever the files say. Refuses to know: MQTT, what a code looks like.
+//! Two files in `<data_dir>/broker`: `passwd`, which Mosquitto reads too, and `joins` (hash, end, state; never a
+//! secret). Both are read anew when another process replaced them, and changed under a lock, one as a whole.
 //!
 //! A one-time secret is good until its end, or until the lasting password that was handed over for it has been used.
 //! Until then each hand-over makes a new lasting password in place of the one before.

@@ -179,13 +179,20 @@ fn ten_thousand_probes_are_registered_from_a_file_or_none_with_every_wrong_line_
     let mut csv = "probe,site,hamlet,lat,lon,supply,label,since\n".to_owned();
     (0..10_000).for_each(|n| csv += &format!("p-{n},,05587-01,,,lo-471,\"Nhà {n}, Nà Chèn\",2026-01-01\n"));
     let (list, passwords) = (world.path("list.csv"), world.path("passwords.csv"));
-    std::fs::write(&list, csv.replace("p-7,,05587-01,,", "P 7,,05587-99,91,1")).expect("writable");
+    let damaged = csv.replace("p-7,,05587-01,,", "P 7,,05587-99,91,1").replace("p-9,,05587-01", "p-9,,05587-99");
+    let seconds = damaged.replace("\"Nhà 11, Nà Chèn\",2026-01-01", "x,1795000000");
+    std::fs::write(&list, seconds).expect("writable");
     let add = ["probe", "add", "--from", &list, "--passwords-out", &passwords, "--json"];
     let wrong = world.refuses(&add);
-    assert!(wrong.contains("list.csv:9: probe: ") && wrong.contains("list.csv:9: lat: "), "{wrong}");
-    std::fs::write(&list, csv.replace("p-7,,05587-01,,,lo", "p-7,,05587-99,,,lo")).expect("writable");
-    let wrong = world.refuses(&add);
-    assert!(wrong.contains("list.csv:9: hamlet: there is no area 05587-99"), "{wrong}");
+    for said in [
+        "4 things are wrong",
+        "list.csv:9: probe: ",
+        "list.csv:9: lat: latitude 91",
+        "list.csv:11: hamlet: there is no area 05587-99",
+        "list.csv:13: since: a place cannot begin 1795000000 ms after 1970",
+    ] {
+        assert!(wrong.contains(said), "{said}: {wrong}");
+    }
     assert_eq!(world.says(&["probe", "list", "--json"]).trim(), "", "nothing was registered");
 
     std::fs::write(&list, &csv).expect("writable");

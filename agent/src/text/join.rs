@@ -76,7 +76,8 @@ fn told(text: &JoinText) -> (String, String) {
                 "đã có {file}; nếu muốn thay thiết bị này thành thiết bị của mã, thêm --replace (tệp cũ được giữ lại)"
             ),
             format!(
-                "{file} is there already; to make this device the one of the code add --replace (the old file is kept)"
+                "{file} is there already; to make this device the one of the code add --replace (the old \
+                 file is kept)"
             ),
         ),
         JoinText::AgentRuns { data_dir } => (
@@ -92,8 +93,10 @@ fn told(text: &JoinText) -> (String, String) {
             format!("{data_dir} cannot be given to the service: {why}; run: chown -R phusong-agent {data_dir}"),
         ),
         _ => plain(
-            "CHƯA nhận: bộ thu chưa xác nhận mẫu nào. Làm theo chỉ dẫn ở các dòng [FAIL], rồi chạy lại đúng lệnh này.",
-            "NOT received: the collector acknowledged no sample. Follow the lines with [FAIL], then run the same command again.",
+            "CHƯA nhận: bộ thu chưa xác nhận mẫu nào. Làm theo chỉ dẫn ở các dòng [FAIL], rồi chạy lại đúng \
+             lệnh này.",
+            "NOT received: the collector acknowledged no sample. Follow the lines with [FAIL], then run the \
+             same command again.",
         ),
     }
 }
@@ -112,36 +115,44 @@ fn refused(text: &JoinText) -> (String, String) {
         ),
         JoinText::Refused { host, .. } => (
             format!(
-                "{host} từ chối mật khẩu trong mã. Xin mã mới: phusong-collector probe join TÊN; máy chủ MQTT đã đọc lại tệp mật khẩu chưa?"
+                "{host} từ chối mật khẩu trong mã. Xin mã mới: phusong-collector probe join TÊN; máy chủ \
+                 MQTT đã đọc lại tệp mật khẩu chưa?"
             ),
             format!(
-                "{host} refuses the password of the code. Ask for a new one: phusong-collector probe join NAME; has the broker read its password file again?"
+                "{host} refuses the password of the code. Ask for a new one: phusong-collector probe join \
+                 NAME; has the broker read its password file again?"
             ),
         ),
         JoinText::Clock { host } => (
             format!(
-                "chứng chỉ của {host} không khớp với đồng hồ của thiết bị này. Xem giờ bằng lệnh `date`; nếu sai thì đặt lại \
+                "chứng chỉ của {host} không khớp với đồng hồ của thiết bị này. Xem giờ bằng lệnh `date`; \
+                 nếu sai thì đặt lại \
                  (date -s \"2026-11-22 10:00\") rồi dùng lại mã này. Nếu giờ đúng, bộ thu cần chứng chỉ mới"
             ),
             format!(
-                "the certificate of {host} does not fit the clock of this device. Look at `date`; if it is wrong, set it \
-                 (date -s \"2026-11-22 10:00\") and use the same code. If it is right, the collector needs a new certificate"
+                "the certificate of {host} does not fit the clock of this device. Look at `date`; if it is \
+                 wrong, set it \
+                 (date -s \"2026-11-22 10:00\") and use the same code. If it is right, the collector needs \
+                 a new certificate"
             ),
         ),
         JoinText::Fingerprint { host } => (
             format!(
-                "{host} không phải là bộ thu của mã này (vân tay chứng chỉ khác); mã không được gửi đi. Kiểm tra mạng đang \
+                "{host} không phải là bộ thu của mã này (vân tay chứng chỉ khác); mã không được gửi đi. \
+                 Kiểm tra mạng đang \
                  dùng; nếu bộ thu đã cài lại thì xin mã mới: phusong-collector probe join TÊN"
             ),
             format!(
-                "{host} is not the collector of this code (another certificate); the code was not sent. Look which network \
+                "{host} is not the collector of this code (another certificate); the code was not sent. \
+                 Look which network \
                  this is; if the collector was installed anew, ask for a new code: phusong-collector probe join NAME"
             ),
         ),
         JoinText::Silent { host } => (
             format!("{host} nhận kết nối nhưng không trao mật khẩu; xem nhật ký của bộ thu, rồi dùng lại mã này"),
             format!(
-                "{host} took the connection but handed no password over; see the collector's log, then use the same code"
+                "{host} took the connection but handed no password over; see the collector's log, then use \
+                 the same code"
             ),
         ),
         _ => plain(
@@ -156,7 +167,8 @@ fn no_way(hosts: &[(String, String)]) -> (String, String) {
     (
         format!("không tới được bộ thu; xem dây, SIM, gói cước và tường lửa, rồi dùng lại mã này:{lines}"),
         format!(
-            "the collector cannot be reached; look at cable, SIM, data plan and firewall, then use the same code:{lines}"
+            "the collector cannot be reached; look at cable, SIM, data plan and firewall, then use the same \
+             code:{lines}"
         ),
     )
 }

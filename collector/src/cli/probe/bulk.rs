@@ -17,7 +17,7 @@ use crate::cli::when;
 use crate::config::Config;
 use crate::credentials::{Credentials, OFFER_MS};
 use crate::password::{self, Fresh};
-use crate::store::{Entry, ManyError, NewProbe};
+use crate::store::{Entry, ManyError, NewProbe, RegistryError};
 use anyhow::{Context, bail};
 use phusong_protocol::{ProbeId, SiteId};
 use rows::{Problem, Row};
@@ -66,53 +66,67 @@ pub fn add(
     let way = many.codes_out.as_ref().map(|_| Way::of(config, external)).transpose()?;
     let mut registrar = registrar(&config.data_dir)?;
     let known = Known::read(&config.data_dir)?;
-    let rows = rows::read(file)?;
-    let entries = entries(&rows, &known, site, now_ms).map_err(|problems| told(file, problems))?;
-    let tried = |result| match result {
-        Ok(()) => Ok(()),
+    let (rows, mut problems) = rows::read(file)?;
+    let (lines, entries) = entries(&rows, &known, site, now_ms, &mut problems);
+    // Also beside lines that are wrong already: all is said at once.
+    match registrar.add_all(&entries, now_ms, true) {
+        Ok(()) => {}
         Err(ManyError::Entries(wrong)) => {
-            let problem = |(number, error): (usize, crate::store::RegistryError)| Problem {
-                line: rows[number].line,
+            let problem = |(number, error): (usize, RegistryError)| Problem {
+                line: lines[number],
                 field: rows::field_of(&error),
                 why: error.to_string(),
             };
-            Err(told(file, wrong.into_iter().map(problem).collect()))
+            problems.extend(wrong.into_iter().map(problem));
         }
-        Err(ManyError::Store(error)) => Err(error.into()),
-    };
-    tried(registrar.add_all(&entries, now_ms, true))?;
+        Err(ManyError::Store(error)) => return Err(error.into()),
+    }
+    if !problems.is_empty() {
+        return Err(told(file, problems));
+    }
     let codes_until = secrets(config, way.as_ref(), many, &entries, to, now_ms)?;
-    tried(registrar.add_all(&entries, now_ms, false))?;
+    registrar.add_all(&entries, now_ms, false).context("somebody registered others meanwhile; try again")?;
     said(&entries, many, to, codes_until)
 }
 
-fn entries(rows: &[Row], known: &Known, site: Option<&SiteId>, now_ms: i64) -> Result<Vec<Entry>, Vec<Problem>> {
-    let mut problems = Vec::new();
+/// The lines that are right so far, with their numbers.
+fn entries(
+    rows: &[Row],
+    known: &Known,
+    site: Option<&SiteId>,
+    now_ms: i64,
+    problems: &mut Vec<Problem>,
+) -> (Vec<u64>, Vec<Entry>) {
     let mut entries = Vec::with_capacity(rows.len());
+    let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let since_ms = row.since_ms;
         let ms = since_ms.unwrap_or(now_ms);
-        let of_site = match (&row.site, site) {
-            (Some(site), _) | (None, Some(site)) => Ok(site.clone()),
-            (None, None) => known.site(row.hamlet.as_deref(), ms),
-        };
         let stands = known.stand(row.at, row.hamlet.clone(), row.supply.clone(), ms);
-        match (of_site, stands) {
-            (Ok(site), Ok(stands)) => {
+        let of_site = || match row.site.as_ref().or(site) {
+            Some(site) => Ok(site.clone()),
+            None => known.site(row.hamlet.as_deref(), ms),
+        };
+        let mut wrong = |field, error: anyhow::Error| {
+            problems.push(Problem { line: row.line, field, why: format!("{error:#}") });
+        };
+        let standing = match stands {
+            Ok(stands) => stands.standing,
+            Err(error) => {
+                wrong("hamlet", error);
+                continue;
+            }
+        };
+        match of_site() {
+            Ok(site) => {
                 let (probe, label) = (row.probe.clone(), row.label.clone());
-                entries.push(Entry { new: NewProbe { probe, site, label, place: stands.standing }, since_ms });
+                entries.push(Entry { new: NewProbe { probe, site, label, place: standing }, since_ms });
+                lines.push(row.line);
             }
-            (of_site, stands) => {
-                let mut wrong = |field, error: Option<anyhow::Error>| {
-                    let problem = error.map(|error| Problem { line: row.line, field, why: format!("{error:#}") });
-                    problems.extend(problem);
-                };
-                wrong("site", of_site.err());
-                wrong("hamlet", stands.err());
-            }
+            Err(error) => wrong("site", error),
         }
     }
-    if problems.is_empty() { Ok(entries) } else { Err(problems) }
+    (lines, entries)
 }
 
 /// All that is wrong, as far as a person reads.
@@ -124,7 +138,7 @@ fn told(file: &Path, mut problems: Vec<Problem>) -> anyhow::Error {
     if problems.len() > SHOWN {
         lines.push(format!("and {} more", problems.len() - SHOWN));
     }
-    anyhow::anyhow!("nothing was registered; {} lines are wrong:\n{}", problems.len(), lines.join("\n"))
+    anyhow::anyhow!("nothing was registered; {} things are wrong:\n{}", problems.len(), lines.join("\n"))
 }
 
 /// Makes what was asked for and writes it; until when the codes hold.

@@ -1,6 +1,7 @@
 //! A code as a QR symbol: for a terminal, in half blocks, and as SVG for a sheet of paper.
 //!
-//! In: a line of ASCII. Out: text. Refuses to know: what it says. Limits: what a symbol of version 40 takes (2,953 bytes).
+//! In: a line of ASCII. Out: text. Refuses to know: what it says. Limits: what a symbol of version 40 takes (2,953
+//! bytes).
 //!
 //! Cameras want dark modules on a light ground with a quiet zone of four modules (ISO/IEC 18004, 6.3.8). Where colours
 //! may be used, both are said outright; without them the terminal is taken to be dark, and its blocks are the light.
@@ -65,8 +66,8 @@ impl Symbol {
             places.filter(|(x, y)| self.is_dark(*x, *y)).map(|(x, y)| format!("M{x} {y}h1v1h-1z")).collect();
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{size}\" height=\"{size}\" viewBox=\"0 0 {side} {side}\" \
-             shape-rendering=\"crispEdges\"><title>{title}</title><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/>\
-             <path d=\"{path}\" fill=\"#000\"/></svg>\n",
+             shape-rendering=\"crispEdges\"><title>{title}</title>\
+             <rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{path}\" fill=\"#000\"/></svg>\n",
             size = side * 8,
         )
     }

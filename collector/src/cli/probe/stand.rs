@@ -68,7 +68,8 @@ impl Known {
             return Ok(only.parse()?);
         }
         let Some(code) = hamlet else {
-            bail!("there are {} sites: say which one with --site, or name the hamlet", self.sites.len())
+            let there = if self.sites.is_empty() { "there is no site yet" } else { "there are several sites" };
+            bail!("{there}: say one with --site, or name the hamlet")
         };
         let hamlet = self.area(code, ms)?;
         let commune = hamlet.parent_ref.and_then(|id| self.by_id.get(&id)).map(|number| &self.areas[*number]);

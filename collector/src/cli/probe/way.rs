@@ -42,9 +42,7 @@ impl Way {
     pub fn of(config: &Config, external: &External) -> anyhow::Result<Self> {
         if embedded(config) {
             if external.broker.is_some() {
-                bail!(
-                    "--broker is of external brokers; this collector is its own: write broker.hosts in its configuration"
-                );
+                bail!("--broker is of external brokers, and this collector is its own: write broker.hosts");
             }
             let hosts = broker::hosts(config);
             if hosts.is_empty() {

@@ -43,7 +43,8 @@ pub struct Problem {
 /// What stands on a line, by column; what is empty is absent.
 type Fields = HashMap<&'static str, String>;
 
-pub fn read(file: &Path) -> anyhow::Result<Vec<Row>> {
+/// The lines that are right by themselves, and what is wrong with the others.
+pub fn read(file: &Path) -> anyhow::Result<(Vec<Row>, Vec<Problem>)> {
     let reading = || format!("reading {}", file.display());
     let bytes = std::fs::metadata(file).with_context(reading)?.len();
     if bytes > FILE_BYTES {
@@ -57,7 +58,7 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Row>> {
     if lines.len() > ROWS {
         bail!("{} names {} probes; at most {ROWS} are taken at once", file.display(), lines.len());
     }
-    checked(&lines).map_err(|problems| super::told(file, problems))
+    Ok(checked(&lines))
 }
 
 /// Which column a refusal of the registry is about.
@@ -150,7 +151,7 @@ fn entry(line: u64, text: &str) -> Result<Fields, Problem> {
     Ok(fields)
 }
 
-fn checked(lines: &[(u64, Fields)]) -> Result<Vec<Row>, Vec<Problem>> {
+fn checked(lines: &[(u64, Fields)]) -> (Vec<Row>, Vec<Problem>) {
     let (mut rows, mut problems) = (Vec::with_capacity(lines.len()), Vec::new());
     let mut seen: HashMap<ProbeId, u64> = HashMap::new();
     for (line, fields) in lines {
@@ -163,10 +164,11 @@ fn checked(lines: &[(u64, Fields)]) -> Result<Vec<Row>, Vec<Problem>> {
                 field: "probe",
                 why: format!("{} stands on line {first} already", row.probe),
             });
+            continue;
         }
         rows.push(row);
     }
-    if problems.is_empty() { Ok(rows) } else { Err(problems) }
+    (rows, problems)
 }
 
 fn checked_line(line: u64, fields: &Fields, problems: &mut Vec<Problem>) -> Option<Row> {
@@ -245,8 +247,9 @@ mod tests {
         let csv = "probe,hamlet,lat,lon,since\n\na,H1,21.5,105.5,1795000000000\nb,\"H2\",,,\n";
         let json = "{\"registrations\":[\n\n{\"probe\":\"a\",\"hamlet\":\"H1\",\"lat\":21.5,\"lon\":105.5,\
                     \"from_ms\":1795000000000},\n{\"probe\":\"b\",\"hamlet\":\"H2\"}]}";
-        let of_csv = checked(&from_csv(csv).expect("right")).expect("right");
-        let of_json = checked(&from_json(json).expect("right")).expect("right");
+        let (of_csv, wrong) = checked(&from_csv(csv).expect("right"));
+        let (of_json, also_wrong) = checked(&from_json(json).expect("right"));
+        assert_eq!((&wrong, &also_wrong), (&vec![], &vec![]));
         assert_eq!(of_csv, of_json);
         assert_eq!(of_csv.iter().map(|row| row.line).collect::<Vec<_>>(), [3, 4]);
         assert_eq!(of_csv[0].since_ms, Some(1_795_000_000_000));
@@ -256,7 +259,7 @@ mod tests {
     fn everything_that_is_wrong_is_named_at_once() {
         let csv =
             "probe,site,lat,lon,since\nNa Chen,x,1,2,\nb,X,91,2,\nc,,1,,\nd,,a,b,gestern\nb2,,,,\nb2,,,,\n,s,,,\n";
-        let problems = checked(&from_csv(csv).expect("readable")).expect_err("wrong");
+        let (_, problems) = checked(&from_csv(csv).expect("readable"));
         let places: Vec<(u64, &str)> = problems.iter().map(|p| (p.line, p.field)).collect();
         let expected = [
             (2, "probe"),
