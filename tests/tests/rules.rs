@@ -67,7 +67,11 @@ fn a_rule_that_breaks_its_promise_fails_its_test() {
     for (from, to, test) in [
         ("for: 15m", "for: 14m", "dead_hamlet.yml"),
         ("keep_firing_for: 10m", "keep_firing_for: 4m", "dead_hamlet.yml"),
-        ("phusong_hamlet_coverage_level) == 1)", "phusong_hamlet_coverage_level) <= 1)", "dead_hamlet.yml"),
+        (
+            "phusong_hamlet_coverage_level) == 1)\n            *",
+            "phusong_hamlet_coverage_level) <= 1)\n            *",
+            "dead_hamlet.yml",
+        ),
         ("and on () collector:sees:bool == 1", "and on () vector(1)", "blind_collector.yml"),
         ("unless on () collector:sees:bool == 1", "unless on () vector(1)", "blind_collector.yml"),
         (">= count by (commune)", "< count by (commune)", "silent_probes.yml"),
