@@ -43,7 +43,7 @@ const HAMLETS = [
     {
         code: "ban-pieng", name: "Bản Piềng", column: 0, row: 0, population: 312,
         probes: [
-            { id: "ban-pieng-1", label: "Nhà văn hóa", speeds: [[VIETTEL, 130, 31.5e6, 8.2e6], [VIETTEL, 65, 28.4e6, 7.4e6]], lanes: [[VIETTEL, [[1440, served], [900, cut], [840, served]]], [VINAPHONE, [[1440, slow]]]] },
+            { id: "ban-pieng-1", label: "Nhà văn hóa", speeds: [[VIETTEL, 130, 31.5e6, 8.2e6], [VIETTEL, 65, 28.4e6, 7.4e6], [VIETTEL, 195, 12.6e6, 6.1e6]], lanes: [[VIETTEL, [[1440, served], [900, cut], [840, served]]], [VINAPHONE, [[1440, slow]]]] },
         ],
     },
     { code: "hung-lap", name: "Hùng Lập", column: 1, row: 0, population: 274,
