@@ -6,6 +6,7 @@
 pub mod harness;
 
 pub mod alerts;
+pub mod demo;
 pub mod dashboards;
 pub mod faults;
 pub mod sim_disk;
