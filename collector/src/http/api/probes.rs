@@ -3,6 +3,7 @@
 use super::observations::{Observation, observation};
 use super::page::Page;
 use super::question::{Asked, Given, Named, Nothing, Question};
+use super::state::Throughput;
 use super::when::{utc, utc_of};
 use super::words::{HamletRef, hamlet, nfc};
 use super::{Answer, Api};
@@ -106,6 +107,13 @@ pub struct ClockState {
     pub anchor_err_ms: Option<i64>,
 }
 
+/// What its bandwidth tests found on one network, where it stands now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProbeThroughput {
+    pub network: String,
+    pub throughput: Throughput,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProbeDetail {
     pub probe: Probe,
@@ -115,6 +123,8 @@ pub struct ProbeDetail {
     pub clock: Option<ClockState>,
     /// Longest time from event to arrival, of what was measured in the last 24 hours at a certain time.
     pub delivery_delay_max_ms: Option<i64>,
+    /// By network, of the last 24 hours.
+    pub throughput: Vec<ProbeThroughput>,
     /// The newest of each kind, among its newest 2000.
     pub newest: Vec<Observation>,
 }
@@ -171,6 +181,11 @@ fn detail(views: &Views, now_ms: i64, name: &str) -> Result<ProbeDetail, Problem
         places: views.places_of(row)?.into_iter().map(place).collect(),
         clock,
         delivery_delay_max_ms: contact.delay_max_ms,
+        throughput: views
+            .probe_speeds(row, now_ms)?
+            .into_iter()
+            .map(|found| ProbeThroughput { network: found.network, throughput: found.throughput.into() })
+            .collect(),
         newest: newest.into_iter().map(observation).collect(),
     })
 }

@@ -6,7 +6,7 @@
 use super::when::{utc, utc_of};
 use super::words::{GradeWord, hex, is_cellular, nfc};
 use crate::http::problem::Problem;
-use crate::store::views::{AreaNode, AreaTree, HamletPlace, InterruptionQuery, InterruptionRow, KnownRow, Views};
+use crate::store::views::{self, AreaNode, AreaTree, HamletPlace, InterruptionQuery, InterruptionRow, KnownRow, Views};
 use phusong_coverage::Policy;
 use phusong_coverage::grade::Grade;
 use phusong_coverage::hamlet::{HamletState, LastKnown, state};
@@ -32,6 +32,27 @@ pub struct Open {
     pub confidence: String,
 }
 
+/// What bandwidth tests of the last 24 hours found; those that were stopped early count for nothing.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Throughput {
+    /// Median, bits per second; null: that direction was not measured.
+    pub down_bps: Option<u64>,
+    pub up_bps: Option<u64>,
+    /// When the newest test began.
+    #[schema(format = DateTime)]
+    pub at: String,
+    pub at_ms: i64,
+    /// Tests, at most one for each place and hour.
+    pub n: usize,
+}
+
+impl From<views::Throughput> for Throughput {
+    fn from(found: views::Throughput) -> Self {
+        let views::Throughput { down_bps, up_bps, at_ms, n } = found;
+        Throughput { down_bps, up_bps, at: utc(at_ms), at_ms, n }
+    }
+}
+
 /// A hamlet on one network.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NetworkState {
@@ -50,6 +71,8 @@ pub struct NetworkState {
     #[schema(format = DateTime)]
     pub last_known_at: Option<String>,
     pub last_known_at_ms: Option<i64>,
+    /// Null: no test that counts in the last 24 hours.
+    pub throughput: Option<Throughput>,
     pub open_gaps: Vec<Open>,
     pub open_blinds: Vec<Open>,
 }
@@ -89,6 +112,8 @@ pub struct Scene {
     places: BTreeMap<String, Vec<HamletPlace>>,
     known: BTreeMap<i64, Vec<KnownRow>>,
     open: BTreeMap<i64, Vec<InterruptionRow>>,
+    /// By the code of the hamlet and the network.
+    speeds: BTreeMap<(String, String), Throughput>,
     now_ms: i64,
 }
 
@@ -101,6 +126,7 @@ impl Scene {
             places: BTreeMap::new(),
             known: BTreeMap::new(),
             open: BTreeMap::new(),
+            speeds: BTreeMap::new(),
             now_ms,
         };
         for row in views.last_known(&ids)? {
@@ -110,6 +136,9 @@ impl Scene {
         let open = InterruptionQuery { kinds, places: Some(ids), open: Some(true), limit: OPEN, ..Default::default() };
         for row in views.interruptions(&open)? {
             scene.open.entry(row.spot.place).or_default().push(row);
+        }
+        for speed in views.hamlet_speeds(now_ms)? {
+            scene.speeds.insert((speed.hamlet, speed.network), speed.throughput.into());
         }
         for place in places {
             scene.places.entry(place.hamlet.clone()).or_default().push(place);
@@ -140,7 +169,8 @@ impl Scene {
         let names: BTreeSet<String> = known().map(|row| row.network.clone()).chain(of_networks).collect();
         let states = names.into_iter().map(|network| {
             let rows: Vec<&KnownRow> = known().filter(|row| row.network == network).collect();
-            self.network(network, &rows, &open)
+            let throughput = self.speeds.get(&(node.code.clone(), network.clone())).cloned();
+            self.network(network, &rows, &open, throughput)
         });
         let (networks, links): (Vec<_>, Vec<_>) = states.partition(|state| is_cellular(&state.network));
         let best = networks.iter().filter(|state| state.level > 0).max_by_key(|state| state.level);
@@ -163,7 +193,13 @@ impl Scene {
         }
     }
 
-    fn network(&self, network: String, rows: &[&KnownRow], open: &[&InterruptionRow]) -> NetworkState {
+    fn network(
+        &self,
+        network: String,
+        rows: &[&KnownRow],
+        open: &[&InterruptionRow],
+        throughput: Option<Throughput>,
+    ) -> NetworkState {
         let known: Vec<LastKnown> = rows.iter().map(|row| LastKnown { grade: row.grade, end_ms: row.end_ms }).collect();
         let HamletState { grade, places_disagree, n } = state(&known, self.now_ms, &Policy::default());
         let because = rows.iter().filter(|row| row.grade == grade && grade != Grade::Unknown);
@@ -179,6 +215,7 @@ impl Scene {
             n,
             last_known_at: utc_of(last_known_at_ms),
             last_known_at_ms,
+            throughput,
             open_gaps: of_kind("gap"),
             open_blinds: of_kind("blind"),
             network,
