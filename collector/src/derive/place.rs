@@ -46,7 +46,8 @@ impl Derive {
         let (stored, outcome) = self.fold(place, touched, as_of_ms, &state, &fresh)?;
         progress.windows += fresh.values().map(BTreeMap::len).sum::<usize>();
         self.save_windows(place, touched, &state, &fresh, &stored, &outcome)?;
-        for network in fresh.keys().chain(stored.keys()).collect::<BTreeSet<_>>() {
+        let named = fresh.keys().chain(stored.keys()).filter(|network| **network != NetworkId::NONE);
+        for network in named.collect::<BTreeSet<_>>() {
             let newest = heard.technologies.get(network).filter(|_| state.last_no.is_some_and(|no| no <= touched.1));
             self.shelf.put_newest(place.id, *network, newest.map(|said| said.1))?;
         }

@@ -74,13 +74,14 @@ fn measure(report: &mut Report, short: bool) -> Result<()> {
 }
 
 fn rival(report: &mut Report, lab: &Lab, series: usize, render_s: f64) -> Result<()> {
-    let devices = series.div_ceil(METRICS);
+    // It adds a series of its own for each device.
+    let devices = series.div_ceil(METRICS + 1);
     let rival = Rival::start(lab.path(), devices, METRICS)?;
     let mut times = Vec::new();
     let mut theirs = 0;
     for _ in 0..RUNS {
         let scrape = rival.scrape()?;
-        theirs = Rival::series(&scrape);
+        theirs = scrape.series();
         times.push(scrape.seconds);
     }
     let exporter_s = median(times);

@@ -41,7 +41,10 @@ impl Ground {
     /// Up to where nothing of a probe is missing: the newest certain time, or the last one before the first hole. Holes
     /// before `since_ms` are left out of account: they will not be filled.
     pub fn complete_until_ms(&self, probe: i64, since_ms: i64) -> Result<Option<i64>, StoreError> {
-        let newest = "SELECT max(last_ms) FROM epoch WHERE probe_ref = ?1";
+        // Records without an id of ours have no ledger: of them nothing can be missing.
+        let newest = "SELECT coalesce((SELECT max(last_ms) FROM epoch WHERE probe_ref = ?1),
+                                      (SELECT at_ms FROM observation WHERE probe_ref = ?1 AND at_state > 0
+                                        ORDER BY at_ms DESC LIMIT 1))";
         let mut until: Option<i64> = self.db.prepare_cached(newest)?.query_row([probe], |row| row.get(0))?;
         // An epoch of which nothing came is as old as the one that named it.
         let sql = format!(
@@ -78,7 +81,17 @@ impl Ground {
             }
             above = first;
         }
-        if seen == HOLES || above > epoch.base { Ok(Before::Unknown) } else { Ok(found) }
+        let old = || -> Result<bool, StoreError> {
+            Ok(self.certain_from(epoch.epoch, above)?.is_some_and(|ms| ms < since_ms))
+        };
+        let settled = seen < HOLES && (above <= epoch.base || old()?);
+        if settled { Ok(found) } else { Ok(Before::Unknown) }
+    }
+
+    fn certain_from(&self, epoch: i64, seq: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT min(at_ms) FROM (SELECT at_ms FROM observation WHERE epoch_ref = ?1 AND seq >= ?2
+                      AND at_state > 0 ORDER BY seq LIMIT ?3)";
+        Ok(self.db.prepare_cached(sql)?.query_row([epoch, seq, BEFORE], |row| row.get(0))?)
     }
 
     fn certain_before(&self, epoch: i64, seq: i64) -> Result<Option<i64>, StoreError> {
