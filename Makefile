@@ -12,7 +12,7 @@ ifneq ($(shell command -v mold),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS ?= -Clink-arg=-fuse-ld=mold
 endif
 
-.PHONY: help setup web page build test faults truth-gaps bench-ingest bench-fold bench-restart alerts-smoke check-rules dashboards check-dashboards size demo demo-smoke clean
+.PHONY: help setup web page build test faults truth-gaps bench-ingest bench-fold bench-restart bench-metrics alerts-smoke check-rules dashboards check-dashboards size demo demo-smoke clean
 
 help:
 	@echo "make setup         install what is missing from Debian (as root; else it says which line to run)"
@@ -25,6 +25,7 @@ help:
 	@echo "make truth-gaps    gaps, blinds and causes of simulated communes against what was true"
 	@echo "make bench-fold    what it costs to derive a day again"
 	@echo "make bench-restart how soon a collector with a nation's store is ready again (5 GB of disk)"
+	@echo "make bench-metrics a scrape of 100,000 series, beside prometheus-mqtt-exporter"
 	@echo "make alerts-smoke  a dead hamlet, a killed collector: what a real Prometheus and Alertmanager tell"
 	@echo "make check-rules   rules, Alertmanager's and Prometheus' configuration, by their own programs"
 	@echo "make dashboards    write the Grafana dashboards anew from their source"
@@ -85,6 +86,11 @@ bench-restart: setup web
 	cargo build --release -p phusong-collector
 	cargo build --release -p phusong-tests --bin bench_restart
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_restart
+
+bench-metrics: setup
+	cargo build --release -p phusong-collector
+	cargo build --release -p phusong-tests --bin bench_metrics
+	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_metrics
 
 alerts-smoke: setup build
 	@cargo run -q -p phusong-tests --bin alerts_smoke

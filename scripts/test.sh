@@ -62,6 +62,7 @@ figure tests_failed "$failed" "= 0" "$([[ $failed -eq 0 ]] && echo true || echo 
 step page scripts/page.sh
 step faults_short cargo run -q -p phusong-tests --bin faults -- --short
 step truth_gaps_short cargo run -q -p phusong-tests --bin truth_gaps -- --short
+step metrics_short cargo run -q -p phusong-tests --bin bench_metrics -- --short
 step check_dashboards cargo run -q -p phusong-tests --bin check_dashboards
 step alerts_short cargo run -q -p phusong-tests --bin alerts_smoke -- --short
 

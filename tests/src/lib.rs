@@ -6,8 +6,11 @@
 pub mod harness;
 
 pub mod alerts;
-pub mod demo;
 pub mod dashboards;
+pub mod demo;
 pub mod faults;
+pub mod metrics_rival;
+pub mod metrics_scrape;
+pub mod metrics_world;
 pub mod sim_disk;
 pub mod truth;
