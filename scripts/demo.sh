@@ -142,23 +142,27 @@ launch simulator "$dir/bin/phusong-simulator" run --broker "mqtt://127.0.0.1:$pl
 simulator=$((${#pids[@]} - 1))
 # What the simulator says of the past, on one line that changes.
 said=
+shown=
 until [[ $said == *"all of it arrived"* ]]; do
     if ! runs "$simulator"; then
         tail -n 20 "$dir/simulator.log" >&2
         exit 1
     fi
     said=$(grep -a '^past' "$dir/simulator.log" | tail -n 1 || true)
-    [[ -z $said ]] || printf '\r\033[K   %s' "$said"
+    if [[ $said != "$shown" ]]; then
+        shown=$said
+        if [[ -t 1 ]]; then printf '\r\033[K   %s' "$said"; else echo "   $said"; fi
+    fi
     sleep 0.2
 done
-echo
+[[ ! -t 1 ]] || echo
 
-# The truth file's scene: `shown dead name`.
-shown() {
+# The truth file's scene: `of_scene dead name`.
+of_scene() {
     awk -v of="\"$1\":" -v field="\"$2\":" '$1 == of { inside = 1 } inside && $1 == field {
         sub(/^[^:]*: "/, ""); sub(/",?$/, ""); print; exit }' "$dir/truth.json"
 }
-dead=$(shown dead hamlet)
+dead=$(of_scene dead hamlet)
 is_derived() { get "/api/v1/hamlets/$dead" | grep -q '"hamlet":{.*"grade":"dead".*"windows"'; }
 printf '   Đang tính / deriving...'
 patiently 180 "Deriving" collector is_derived
@@ -203,11 +207,11 @@ cat <<END
    Metrics         $base/metrics   $base/metrics/coverage
 
    Nhìn vào / look at (click a hamlet: why is it red?)
-     $(shown dead name): đỏ, không có kết nối / red, dead. Its radio site lost its line 40 min ago
-     $(shown weak name): vàng, yếu / amber, weak. Its cell is crowded: one echo in seven is lost
-     $(shown blind name): tím sọc, mất số liệu / hatched, blind. Power cut 50 min ago: we cannot measure, nobody is accused
-     $(shown unmeasured name): trắng, chưa đo / white, unmeasured. No probe was ever put up there
-     $(shown gap name): xanh / green again. Its network had a gap of 55 min, look at "24 giờ qua / last 24 hours"
+     $(of_scene dead name): đỏ, không có kết nối / red, dead. Its radio site lost its line 40 min ago
+     $(of_scene weak name): vàng, yếu / amber, weak. Its cell is crowded: one echo in seven is lost
+     $(of_scene blind name): tím sọc, mất số liệu / hatched, blind. Power cut 50 min ago: we cannot measure, nobody is accused
+     $(of_scene unmeasured name): trắng, chưa đo / white, unmeasured. No probe was ever put up there
+     $(of_scene gap name): xanh / green again. Its network had a gap of 55 min, look at "24 giờ qua / last 24 hours"
      Keo En: có thiết bị $probe, là máy này / has the probe $probe, which is this machine
 
    $dir/truth.json: what really happens / điều thật sự xảy ra.  Ctrl-C: dừng / ends it
