@@ -130,9 +130,22 @@ fn keep_owner(dir: &Path) -> std::io::Result<()> {
     let owner = std::fs::metadata(dir)?;
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        if std::fs::metadata(&path)?.uid() != owner.uid() {
-            std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid()))?;
+        match std::fs::symlink_metadata(&path) {
+            Ok(meta) if meta.uid() == owner.uid() || meta.is_symlink() => {}
+            Ok(_) => std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid()))?,
+            // The collector beside us replaced it.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
         }
     }
     Ok(())
+}
+
+/// The same for what the embedded broker needs, which the first code may have made.
+fn keep_broker_s_owner(data_dir: &Path) -> anyhow::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let kept = keep_owner(data_dir).and_then(|()| keep_owner(&data_dir.join("broker")));
+    kept.with_context(|| format!("giving the broker's files to the owner of {}", data_dir.display()))
 }

@@ -49,6 +49,7 @@ impl Way {
                 bail!("this machine knows no address of its own: write broker.hosts in the configuration");
             }
             let ca_sha256 = Some(broker::tls::fingerprint(&config.data_dir)?);
+            super::keep_broker_s_owner(&config.data_dir)?;
             return Ok(Way { hosts, port: broker::port(config)?, tls: true, ca_sha256, embedded: true });
         }
         let (host, port, tls, ca) = match &external.broker {
