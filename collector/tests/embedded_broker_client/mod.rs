@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 const PACKET: u32 = 1024 * 1024;
 const REQUESTS: usize = 1_000;
+const GOODBYE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
@@ -197,8 +198,12 @@ impl Client {
             Sender::V5(client) => client.try_disconnect().expect("a queue with room"),
             Sender::V311(client) => client.try_disconnect().expect("a queue with room"),
         }
-        while !matches!(self.heard.recv_timeout(PATIENCE), Ok(Heard::Ended(_)) | Err(_)) {}
+        // The broker may leave it to the client to close the connection.
+        let deadline = Instant::now() + GOODBYE;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        while !matches!(self.heard.recv_timeout(left()), Ok(Heard::Ended(_)) | Err(_)) {}
         drop(self.cut.take());
+        while self.heard.recv_timeout(PATIENCE).is_ok() {}
     }
 
     fn wait<T>(&mut self, pick: impl Fn(&Heard) -> Option<T>) -> T {
