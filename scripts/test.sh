@@ -65,6 +65,8 @@ step truth_gaps_short cargo run -q -p phusong-tests --bin truth_gaps -- --short
 step metrics_short cargo run -q -p phusong-tests --bin bench_metrics -- --short
 step check_dashboards cargo run -q -p phusong-tests --bin check_dashboards
 step alerts_short cargo run -q -p phusong-tests --bin alerts_smoke -- --short
+step simulator cargo build -q -p phusong-simulator
+step demo_smoke_short cargo run -q -p phusong-tests --bin demo_smoke -- --short
 
 skipped=$(sort -u "$PHUSONG_SKIPPED" | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&"/' | paste -sd, -)
 commit=$(git rev-parse HEAD 2>/dev/null || true)

@@ -20,6 +20,8 @@ const END: Duration = Duration::from_secs(60);
 /// Where truth and answer are the same interruption: so much of the longer one is common.
 const OVERLAP: f64 = 0.8;
 const MINUTE_MS: i64 = 60_000;
+/// ICMP, TCP, DNS and HTTP.
+pub const WAYS: [&str; 4] = ["latency", "tcp", "dns", "http"];
 
 pub struct Demo {
     service: Service,
@@ -93,13 +95,13 @@ impl Demo {
         wait::until("the real agent's ICMP, TCP, DNS and HTTP samples", wait::PATIENCE * 4, || {
             let (tried, answered) = self.measured().ok()?;
             last = tried;
-            ["latency", "tcp", "dns", "http"].iter().all(|way| last.contains(*way)).then_some(answered)
+            WAYS.iter().all(|way| last.contains(*way)).then_some(answered)
         })
         .with_context(|| format!("there are {last:?}"))
     }
 
-    /// Of the true gaps of a quarter of an hour at least (what the model promises to see is longer) that are over for
-    /// half an hour: how many were found closed, and how many of them with their cause; and whether that of the scene is.
+    /// Of the true gaps of 45 min and more that are over for half an hour: how many were found closed, how many of them
+    /// with their cause, and whether that of the scene was.
     pub fn gaps(&self) -> Result<GapsSeen> {
         let truth: Value = serde_json::from_slice(&std::fs::read(self.truth_file())?)?;
         let now_ms = truth["scene"]["now_ms"].as_i64().context("the truth has no scene")?;
@@ -108,7 +110,7 @@ impl Demo {
         let mut seen = GapsSeen::default();
         for event in truth["events"].as_array().context("the truth has no events")? {
             let span = span(event).context("an event without times")?;
-            let over = span.0 >= begin_ms + 60 * MINUTE_MS && span.1 <= now_ms - 30 * MINUTE_MS;
+            let over = span.0 >= begin_ms + 20 * MINUTE_MS && span.1 <= now_ms - 30 * MINUTE_MS;
             if event["kind"] != "gap" || !over || span.1 - span.0 < 45 * MINUTE_MS || event["clock_uncertain"] == true {
                 continue;
             }
@@ -152,12 +154,9 @@ pub struct GapsSeen {
 }
 
 /// The last line of JSON that the page's script printed, and whether it was content.
-pub fn look(demo: &Demo, shots: &Path, block_worker: bool) -> Result<(bool, Value)> {
+pub fn look(demo: &Demo, options: &[&str]) -> Result<(bool, Value)> {
     let mut command = Command::new("node");
-    command.arg(repository().join("tests/page/demo.mjs")).arg(demo.url()).arg(demo.truth_file()).arg(shots);
-    if block_worker {
-        command.arg("--block-worker");
-    }
+    command.arg(repository().join("tests/page/demo.mjs")).arg(demo.url()).arg(demo.truth_file()).args(options);
     let output = command.stdin(Stdio::null()).output().context("node; `make setup` installs it")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
