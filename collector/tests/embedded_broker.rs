@@ -192,7 +192,9 @@ fn what_a_sleeping_session_was_sent_is_there_when_it_wakes_each_once() {
             assert!(!probe.resumed);
             assert_eq!(probe.subscribe(&topic("p1", "ack")), 1);
             probe.leave();
-            (0..50).for_each(|n| drop(collector.publish(&topic("p1", "ack"), n.to_string())));
+            for n in 0..50 {
+                collector.publish(&topic("p1", "ack"), n.to_string());
+            }
             let mut probe = login.connect();
             assert!(probe.resumed, "{version:?}");
             // What was still said to the ending connection may come in another order.

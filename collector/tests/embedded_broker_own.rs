@@ -143,7 +143,9 @@ fn a_sleeping_session_keeps_the_newest_messages_up_to_its_bound() {
         assert!(Instant::now() < deadline, "the broker notices that it left");
         std::thread::yield_now();
     }
-    (0..100).for_each(|n| drop(collector.publish(&topic("p1", "ack"), n.to_string())));
+    for n in 0..100 {
+        collector.publish(&topic("p1", "ack"), n.to_string());
+    }
     let mut probe = login.connect();
     let heard: Vec<String> = std::iter::from_fn(|| probe.next(SILENCE))
         .map(|message| String::from_utf8(message.payload).expect("text"))
@@ -161,7 +163,9 @@ fn what_is_neither_status_nor_configuration_is_delivered_but_not_retained() {
     probe.retain(&topic("p1", "batch"), "by mistake");
     assert_eq!(collector.expect("it is delivered").payload, b"by mistake");
     // A probe chooses its site, but cannot fill the memory with sites.
-    (0..20).for_each(|n| drop(probe.retain(&format!("phusong/v1/site-{n}/p1/status"), "online")));
+    for n in 0..20 {
+        probe.retain(&format!("phusong/v1/site-{n}/p1/status"), "online");
+    }
     let mut late = place.collector("late").connect();
     late.subscribe("phusong/v1/#");
     let kept = std::iter::from_fn(|| late.next(SILENCE)).count();

@@ -25,7 +25,7 @@ pub struct Place {
 
 enum Kind {
     Mosquitto(mosquitto::Broker),
-    Embedded(Option<Broker>),
+    Embedded(Option<Box<Broker>>),
 }
 
 pub fn topic(probe: &str, channel: &str) -> String {
@@ -56,7 +56,7 @@ impl Place {
         let (_, door) = client.address();
         let secret = client.password.clone().expect("a secret of this start").0;
         let collector = Login::new(door, "", "collector", &secret);
-        Place { port, passwords, collector, broker: Kind::Embedded(Some(broker)), dir }
+        Place { port, passwords, collector, broker: Kind::Embedded(Some(Box::new(broker))), dir }
     }
 
     /// Mosquitto with the deployed access list and bounds.
