@@ -37,10 +37,13 @@ const CHUNKS: usize = 4;
 /// How long a chunk waits for its reader.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What scrapes share: label text with the fingerprint of the registry that it was made from.
+/// Label text with the fingerprint of the registry that it was made from.
+type Known = Option<(u64, Arc<Labels>)>;
+
+/// What scrapes share.
 #[derive(Clone)]
 pub struct Coverage {
-    labels: Arc<Mutex<Option<(u64, Arc<Labels>)>>>,
+    labels: Arc<Mutex<Known>>,
     places: Arc<Semaphore>,
 }
 
