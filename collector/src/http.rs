@@ -5,8 +5,8 @@
 //! `speed.rs`. Every route carries its documentation, but for those of the page and of LibreSpeed: one without cannot be
 //! added here.
 
-mod events;
 mod coverage_metrics;
+mod events;
 mod listener;
 mod problem;
 mod speed;

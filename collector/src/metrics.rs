@@ -232,10 +232,8 @@ fn probes(probes: &[ProbeView]) -> Vec<MetricFamily> {
         "phusong_missing_samples_total",
         "Ids of a probe that were known to exist for three days, and neither came nor were explained.",
     );
-    let mut missing = gauge(
-        "phusong_probe_missing_samples",
-        "Ids of a probe that are not here and not explained, as it stands.",
-    );
+    let mut missing =
+        gauge("phusong_probe_missing_samples", "Ids of a probe that are not here and not explained, as it stands.");
     let mut clone = gauge("phusong_probe_clone_suspected", "1 while two devices are suspected behind an identity.");
     let mut contact =
         gauge("phusong_probe_last_contact_timestamp_seconds", "When a batch of the probe last arrived (Unix time).");

@@ -40,8 +40,8 @@ pub use context::{
 pub use control::{Command, CommandBody, DesiredConfig, Status, StatusState};
 pub use failure::{Attempt, Failure, FailureKind};
 pub use id::{BootId, Epoch, IdError, ProbeId, SampleId, SiteId, foreign_seq};
-pub use json::encode as encode_json;
 pub use join::{JoinCode, JoinError};
+pub use json::encode as encode_json;
 pub use kind::{Reading, ReadingKind};
 pub use payload::{BadSample, Batch, DecodeError, decode};
 pub use radio::{Neighbours, RadioCell, RadioReading, RegistrationReading, RegistrationStat, Scan, ScanEntry};

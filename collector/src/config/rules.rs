@@ -51,7 +51,8 @@ fn mqtt(config: &Config) -> Result<(), Broken> {
         return broken("mqtt.ca_file", "is not used without TLS: write the url as mqtts://..., or remove ca_file");
     }
     if mqtt.url.is_none() && mqtt.username.is_some() {
-        let rule = "is the login at an external broker, and there is none: write its url, or remove username and password";
+        let rule =
+            "is the login at an external broker, and there is none: write its url, or remove username and password";
         return broken("mqtt.username", rule);
     }
     if mqtt.share_group.contains(['/', '+', '#', ' ']) || mqtt.share_group.len() > limits::ID_BYTES {
@@ -73,7 +74,8 @@ fn broker(config: &Config) -> Result<(), Broken> {
         return broken("broker.hosts", format!("{} are too many: write at most {HOSTS}", broker.hosts.len()));
     }
     if let Some(host) = broker.hosts.iter().find(|host| !is_host(host)) {
-        let rule = format!("`{host}` is no name and no address: write them as in [\"collector.example.vn\", \"203.0.113.7\"]");
+        let rule =
+            format!("`{host}` is no name and no address: write them as in [\"collector.example.vn\", \"203.0.113.7\"]");
         return broken("broker.hosts", rule);
     }
     within("broker.connections", broker.connections as u64, 8, 50_000)?;

@@ -89,7 +89,8 @@ impl Problem {
 
     /// Every listener's place at the events is taken.
     pub fn no_seat() -> Self {
-        let detail = "As many listeners as can be served are connected; ask again in a minute, or poll /api/v1/changes.";
+        let detail =
+            "As many listeners as can be served are connected; ask again in a minute, or poll /api/v1/changes.";
         Self::of_http(StatusCode::SERVICE_UNAVAILABLE, "Too many listeners", detail)
     }
 
