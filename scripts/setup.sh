@@ -22,6 +22,8 @@ tested=(
     prometheus-mqtt-exporter:prometheus-mqtt-exporter
     amtool:prometheus-alertmanager
     chromium:chromium
+    zbarimg:zbar-tools
+    rsvg-convert:librsvg2-bin
 )
 PATH=$PATH:/usr/sbin:/sbin
 

@@ -23,6 +23,7 @@ pub use crs::Crs;
 pub use date::{day_of, show_day};
 pub use forest::{Forest, Node};
 pub use problem::{AreaError, At, PROBLEMS_SHOWN, Problem};
+pub use records::line_of;
 pub use shape::Shape;
 
 use phusong_coverage::Place;

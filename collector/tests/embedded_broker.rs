@@ -72,8 +72,9 @@ fn a_probe_reads_what_is_meant_for_it_and_nothing_that_is_meant_for_others() {
         let mut collector = place.collector("writer").connect();
         collector.subscribe("phusong/v1/+/+/batch");
         for version in VERSIONS {
-            let mut own = place.probe("p1", "c1").with(version).connect();
-            let mut spy = place.probe("p2", "c2").with(version).connect();
+            // A client of its own each time: while the one before is seen off, its name may be refused for a moment.
+            let mut own = place.probe("p1", &format!("c1-{version:?}")).with(version).connect();
+            let mut spy = place.probe("p2", &format!("c2-{version:?}")).with(version).connect();
             for filter in [topic("p1", "ack"), "phusong/v1/+/p1/batch".into(), "#".into()] {
                 spy.subscribe(&filter);
             }

@@ -40,7 +40,8 @@ fn a_technician_pastes_one_code_and_the_first_sample_is_acknowledged_within_two_
     command.arg("--config").arg(&device.config).arg("run");
     let mut agent = Service::spawn("agent", command, &device.dir.join("log")).expect("it starts");
     let again = device.join(code);
-    assert!(again.good && again.text.contains("has joined with this code before"), "{}", again.text);
+    // From now on the device speaks the language of its configuration.
+    assert!(again.good && again.text.contains("mã này đã dùng trên thiết bị này rồi"), "{}", again.text);
     agent.terminate(wait::PATIENCE).expect("it ends");
 
     let other = world.device("other").join(code);

@@ -47,7 +47,7 @@ pub fn read(file: String, bytes: &[u8], defaults: &Defaults) -> Result<AreaFile,
             return Err(AreaError::Frame { file, reason });
         }
         let before = problems.count();
-        let at = At::Line(record.position().map_or(0, csv::Position::line));
+        let at = At::Line(line_of(text, &record));
         let raw = columns.one(at, &record, defaults.crs, &mut problems);
         let area = raw.and_then(|raw| fields::check(at, raw, defaults, &mut problems));
         areas.extend(area.filter(|_| problems.count() == before));
@@ -57,6 +57,14 @@ pub fn read(file: String, bytes: &[u8], defaults: &Defaults) -> Result<AreaFile,
         return Err(AreaError::Frame { file, reason: "it has no record below its header".into() });
     }
     Ok(AreaFile { name: file, areas, crs_said: defaults.crs.is_some(), warnings: columns.unknown(records) })
+}
+
+/// The reader's position of a record is the end of the one before: blank lines may lie between.
+pub fn line_of(text: &str, record: &StringRecord) -> u64 {
+    let Some(at) = record.position() else { return 0 };
+    let rest = usize::try_from(at.byte()).ok().and_then(|byte| text.as_bytes().get(byte..)).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n');
+    at.line() + blank.count() as u64
 }
 
 impl Columns {

@@ -87,7 +87,7 @@ export class HamletMap {
             validateStyle: false,
         });
         this.map.touchZoomRotate.disableRotation();
-        this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
+        this.map.addControl(new NavigationControl({ showCompass: false }), "top-left");
         this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
         this.map.once("style.load", () => this.prepare());
         this.map.on("render", () => this.seen());

@@ -203,7 +203,8 @@ impl Scene {
         let known: Vec<LastKnown> = rows.iter().map(|row| LastKnown { grade: row.grade, end_ms: row.end_ms }).collect();
         let HamletState { grade, places_disagree, n } = state(&known, self.now_ms, &Policy::default());
         let because = rows.iter().filter(|row| row.grade == grade && grade != Grade::Unknown);
-        let last_known_at_ms = rows.iter().map(|row| row.end_ms).max();
+        let of_known = rows.iter().filter(|row| row.grade != Grade::Unknown);
+        let last_known_at_ms = of_known.map(|row| row.end_ms).max();
         let of_kind = |kind: &'static str| {
             opened(open.iter().filter(|row| row.kind == kind && row.network.as_ref() == Some(&network)))
         };

@@ -3,6 +3,7 @@
 //! In: CSV with a heading, or JSON with `registrations`. Out: checked [`Row`]s, or everything that is wrong with them.
 //! Refuses to know: what is registered, which hamlets there are. Limits: [`FILE_BYTES`], [`ROWS`].
 
+use crate::areas::line_of;
 use crate::cli::when;
 use crate::store::RegistryError;
 use anyhow::{Context, bail};
@@ -98,7 +99,7 @@ fn from_csv(text: &str) -> Result<Vec<(u64, Fields)>, Problem> {
     let mut lines = Vec::new();
     for record in reader.records() {
         let record = record.map_err(wrong)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = line_of(text, &record);
         let fields = columns.iter().zip(record.iter()).filter(|(_, value)| !value.is_empty());
         lines.push((line, fields.map(|(column, value)| (*column, value.to_owned())).collect()));
     }
