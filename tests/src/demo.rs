@@ -35,15 +35,24 @@ impl Demo {
     /// Runs `scripts/demo.sh` with `hours` of past, and waits until it says that it is ready.
     pub fn start(dir: &Path, hours: u32) -> Result<Demo> {
         let ports = free_ports()?;
-        let mut command = Command::new("bash");
-        command.arg("scripts/demo.sh").current_dir(repository()).env("DEMO_DIR", dir).env("DEMO_PORTS", &ports);
+        // Started in the background a shell ignores Ctrl-C, and so would all that comes from it.
+        let mut command = Command::new("env");
+        command
+            .args(["--default-signal=INT,QUIT", "bash", "scripts/demo.sh"])
+            .current_dir(repository())
+            .env("DEMO_DIR", dir)
+            .env("DEMO_PORTS", &ports);
         command.env("DEMO_HOURS", hours.to_string()).env("DEMO_BUILD", "no");
         // A group of its own, as a terminal gives it: Ctrl-C goes to all of it.
         command.process_group(0);
         let log = dir.with_extension("log");
         let mut service = Service::spawn("the demo", command, &log)?;
         let ready = dir.join("ready.json");
-        service.wait_for("it is ready", READY, |_| ready.is_file())?;
+        if let Err(in_vain) = service.wait_for("it is ready", READY, |_| ready.is_file()) {
+            // So that it ends what it has started.
+            let _ = service.terminate(END);
+            return Err(in_vain);
+        }
         let said: Value = serde_json::from_slice(&std::fs::read(&ready)?)?;
         let number = |key: &str| said[key].as_u64().with_context(|| format!("ready.json has no {key}"));
         Ok(Demo {
@@ -140,6 +149,15 @@ impl Demo {
         }
         let kept = self.dir.join("collector/phusong.db").is_file() && self.dir.join("agent").is_dir();
         Ok((running_in(&self.dir), kept))
+    }
+}
+
+/// A demo that is given up ends what it has started, too.
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if self.service.runs() {
+            let _ = self.service.terminate(END);
+        }
     }
 }
 
