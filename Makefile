@@ -1,6 +1,7 @@
 # Phủ Sóng: everything that is built, tested and measured starts here. `make` alone says what there is.
 #
-# Each of test, faults, bench-ingest and size prints one line of JSON last and writes it to target/reports/.
+# Whatever measures (test, faults, truth-gaps, the smokes, the benches, size, check-dashboards) prints one line of JSON last
+# and writes it to target/reports/.
 
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target

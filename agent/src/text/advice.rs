@@ -47,13 +47,13 @@ impl Said for Advice {
     fn both(&self) -> (String, String) {
         let (vi, en) = match self {
             Advice::WriteConfig => (
-                "chép agent.example.toml vào đó rồi sửa, hoặc chỉ tệp khác bằng --config",
-                "copy agent.example.toml there and edit it, or name another file with --config",
+                "dán mã của bộ thu: phusong-agent join 'phusong1:...'; hoặc chỉ tệp khác bằng --config",
+                "paste the collector's code: phusong-agent join 'phusong1:...'; or name another file with --config",
             ),
             Advice::Chmod => ("chạy: chmod 600 trên tệp đó", "run: chmod 600 on that file"),
             Advice::Password => (
-                "ghi vào tệp đó mật khẩu mà `phusong-collector probe add` đã in ra",
-                "write the password that `phusong-collector probe add` printed into that file",
+                "ghi vào tệp đó mật khẩu mà `phusong-collector probe password TÊN` in ra",
+                "write the password that `phusong-collector probe password NAME` prints into that file",
             ),
             Advice::Time => (
                 "cài chrony hoặc systemd-timesyncd; nếu chạy bằng systemd, bỏ ProtectClock= trong unit",

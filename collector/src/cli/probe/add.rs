@@ -13,7 +13,7 @@ use crate::cli::output::print;
 use crate::config::Config;
 use crate::credentials::{Credentials, OFFER_MS};
 use crate::password;
-use crate::store::{Entry, ManyError, NewProbe, Readers};
+use crate::store::{NewProbe, Readers};
 use anyhow::{Context, bail};
 use phusong_protocol::{ProbeId, SiteId};
 use serde_json::{Map, Value, json};
@@ -102,11 +102,7 @@ pub fn add(config: &Config, add: Add, now_ms: i64) -> anyhow::Result<()> {
     let way = Way::of(config, &add.external)?;
     let at = stands.standing.as_ref().map(|standing| standing.at);
     let new = NewProbe { probe: name.clone(), site: site.clone(), label: add.label, place: stands.standing };
-    match registrar.add_all(&[Entry { new, since_ms: None }], now_ms, false) {
-        Ok(()) => {}
-        Err(ManyError::Entries(mut wrong)) => return Err(wrong.remove(0).1.into()),
-        Err(error) => return Err(error.into()),
-    }
+    registrar.add(&new, now_ms)?;
     let mut heading = format!("Probe {name} of site {site} is registered.\n");
     if assumed {
         heading += &format!("  site {site}: nobody named one (--site)\n");
