@@ -6,9 +6,11 @@
 
 mod check;
 mod locate;
+mod modem;
 mod problem;
 mod throughput;
 
+pub use modem::{ModemConfig, ModemSource};
 pub use problem::{Problem, Problems, Rule};
 pub use throughput::Direction;
 

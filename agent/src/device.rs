@@ -3,5 +3,7 @@
 pub mod boot;
 pub mod clock;
 pub mod load;
+pub mod modem;
 pub mod net;
+pub mod position;
 pub mod power;

@@ -44,12 +44,15 @@ pub use join::{JoinCode, JoinError};
 pub use json::encode as encode_json;
 pub use kind::{Reading, ReadingKind};
 pub use payload::{BadSample, Batch, DecodeError, decode};
-pub use radio::{Neighbours, RadioCell, RadioReading, RegistrationReading, RegistrationStat, Scan, ScanEntry};
+pub use radio::{
+    BearerState, Neighbours, RadioCell, RadioReading, RegistrationReading, RegistrationStat, Scan, ScanEntry, SimState,
+    Taken, TechnologyCheck,
+};
 pub use range::Ranges;
 pub use reading::{
     BootReading, ClockReading, DnsReading, DropClass, DropReading, HealthReading, HttpReading, LatencyReading,
-    LinkReading, LoadedLatencyReading, PositionReading, PowerReading, Previous, Replaced, SummaryReading, TcpReading,
-    ThroughputReading,
+    LinkReading, LoadedLatencyReading, Mark, PositionReading, PowerReading, Previous, Replaced, SummaryReading,
+    TcpReading, ThroughputReading,
 };
 pub use sample::{Outcome, Sample, Violation};
 pub use secret::Secret;

@@ -75,7 +75,7 @@ pub struct RadioCell {
 }
 
 /// Signal of the serving cell or cells (an NSA attachment has two), with the modem's own lines.
-#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cbor(map)]
@@ -85,6 +85,21 @@ pub struct RadioReading {
     #[n(1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+    /// Absent: by the schedule.
+    #[n(2)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Taken>,
+    /// Within 30 s before the modem registered again: it had coverage already and votes for nothing.
+    #[n(3)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reacquiring: Option<bool>,
+    /// The modem repeated itself while nothing answered: no signal.
+    #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<bool>,
+    #[n(5)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<TechnologyCheck>,
 }
 
 /// Registration state, TS 27.007 `<stat>`.
@@ -105,10 +120,94 @@ pub enum RegistrationStat {
     Unknown,
     #[n(5)]
     Roaming,
+    #[n(6)]
+    HomeSmsOnly,
+    #[n(7)]
+    RoamingSmsOnly,
     #[n(8)]
     EmergencyOnly,
     #[n(9)]
     NoSim,
+    /// Restricted local operator services.
+    #[n(11)]
+    Rlos,
+}
+
+/// What the SIM is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum SimState {
+    #[n(0)]
+    Ready,
+    #[n(1)]
+    Absent,
+    #[n(2)]
+    Pin,
+    #[n(3)]
+    Puk,
+    /// It is there and does not work.
+    #[n(4)]
+    Failure,
+    /// Ask again.
+    #[n(5)]
+    Busy,
+    #[n(6)]
+    Unknown,
+}
+
+/// Whether the network gave a data bearer (PDP context, PDN connection, PDU session).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum BearerState {
+    #[n(0)]
+    Connected,
+    /// Nobody asked for one.
+    #[n(1)]
+    Disconnected,
+    #[n(2)]
+    Refused,
+}
+
+/// Why a radio reading was taken, where it was not the schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum Taken {
+    #[n(0)]
+    Survey,
+    /// Somebody aimed an antenna and held still.
+    #[n(1)]
+    Aimed,
+    #[n(2)]
+    Calibration,
+    /// At the end of a technology check, see [`TechnologyCheck`].
+    #[n(3)]
+    Check,
+}
+
+/// A paced download that kept the modem connected: without it "no 5G" cannot be said.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+#[cbor(map)]
+pub struct TechnologyCheck {
+    #[n(0)]
+    pub down_bps: u64,
+    #[n(1)]
+    pub elapsed_ms: u32,
+    #[n(2)]
+    pub bytes: u64,
+    /// Technologies that the device's bands, its settings and its SIM allow.
+    #[n(3)]
+    pub able: Vec<Technology>,
+    /// Technologies that were seen at any time while it ran.
+    #[n(4)]
+    pub seen: Vec<Technology>,
 }
 
 /// A change of registration; written at once.
@@ -129,6 +228,41 @@ pub struct RegistrationReading {
     #[n(3)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+    #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sim: Option<SimState>,
+    #[n(5)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer: Option<BearerState>,
+    /// TS 24.301 9.9.4.4.
+    #[n(6)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer_cause: Option<u16>,
+    /// The agent reset the modem.
+    #[n(7)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<bool>,
+    /// Manufacturer, model and firmware, where they are new.
+    #[n(8)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modem: Option<String>,
+}
+
+impl RegistrationReading {
+    /// Nothing is known but the state.
+    pub const fn new(stat: RegistrationStat) -> Self {
+        RegistrationReading {
+            stat,
+            cell: None,
+            reject_cause: None,
+            raw: None,
+            sim: None,
+            bearer: None,
+            bearer_cause: None,
+            reset: None,
+            modem: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]

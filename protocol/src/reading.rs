@@ -136,6 +136,33 @@ pub struct PositionReading {
     #[n(4)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub altitude_m: Option<f32>,
+    /// What stands here, where somebody marked it.
+    #[n(5)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+    /// The survey that it belongs to.
+    #[n(6)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survey: Option<String>,
+}
+
+/// What a person marked on a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[cbor(index_only)]
+pub enum Mark {
+    #[n(0)]
+    Centre,
+    #[n(1)]
+    CulturalHouse,
+    #[n(2)]
+    School,
+    #[n(3)]
+    Household,
+    /// From here on, until the next mark, readings are taken indoors.
+    #[n(4)]
+    Indoor,
 }
 
 /// The supply of the device, as far as it can tell.

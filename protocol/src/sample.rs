@@ -240,10 +240,17 @@ fn check_reading(reading: &Reading) -> Result<(), Violation> {
         Reading::Link(r) => text("link.interface", Some(&r.interface)),
         Reading::Boot(r) => text("boot.version", Some(&r.version)),
         Reading::Clock(r) => text("clock.source", Some(&r.source)),
-        Reading::Position(r) => check_position(r.lat, r.lon),
+        Reading::Position(r) => {
+            text("position.survey", r.survey.as_deref())?;
+            check_position(r.lat, r.lon)
+        }
         Reading::Radio(r) => {
             items("radio.cells", r.cells.len(), limits::CELLS)?;
             bytes("radio.raw", r.raw.as_deref(), limits::RAW_BYTES)?;
+            if let Some(check) = &r.check {
+                items("radio.check.able", check.able.len(), limits::CELLS)?;
+                items("radio.check.seen", check.seen.len(), limits::CELLS)?;
+            }
             r.cells.iter().try_for_each(check_cell)
         }
         Reading::Neighbours(r) => {
@@ -253,6 +260,7 @@ fn check_reading(reading: &Reading) -> Result<(), Violation> {
         }
         Reading::Registration(r) => {
             bytes("registration.raw", r.raw.as_deref(), limits::RAW_BYTES)?;
+            text("registration.modem", r.modem.as_deref())?;
             r.cell.iter().try_for_each(check_cell)
         }
         Reading::Scan(r) => {

@@ -249,6 +249,8 @@ pub fn sample(class: DropClass, n: u64) -> Sample {
             accuracy_m: Some(n as f32),
             source: phusong_protocol::PlaceSource::Gps,
             altitude_m: None,
+            mark: None,
+            survey: None,
         })),
         DropClass::Summary => return summary(Epoch(1), Ranges::new(), n),
         DropClass::Evidence => failure(&format!("attempt {n}")),

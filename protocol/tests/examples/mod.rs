@@ -127,10 +127,10 @@ pub fn readings() -> Vec<Reading> {
         method: "http".into(),
     };
     let registration = RegistrationReading {
-        stat: RegistrationStat::Denied,
         cell: Some(cell()),
         reject_cause: Some(15),
         raw: Some("+CEREG: 2,3".into()),
+        ..RegistrationReading::new(RegistrationStat::Denied)
     };
     let entry = ScanEntry { plmn: "452-01".into(), name: Some("MobiFone".into()), technology: Some(Technology::Lte) };
     let position = PositionReading {
@@ -139,6 +139,8 @@ pub fn readings() -> Vec<Reading> {
         accuracy_m: Some(8.0),
         source: PlaceSource::Gps,
         altitude_m: Some(152.0),
+        mark: None,
+        survey: None,
     };
     let health = HealthReading {
         uptime_s: 3_600,
@@ -162,7 +164,11 @@ pub fn readings() -> Vec<Reading> {
         Reading::Http(http),
         Reading::Throughput(throughput),
         Reading::LoadedLatency(LoadedLatencyReading { idle_rtt_us: 40_000, loaded: latency() }),
-        Reading::Radio(RadioReading { cells: vec![cell()], raw: Some("+CESQ: 99,99,255,255,21,44".into()) }),
+        Reading::Radio(RadioReading {
+            cells: vec![cell()],
+            raw: Some("+CESQ: 99,99,255,255,21,44".into()),
+            ..RadioReading::default()
+        }),
         Reading::Registration(registration),
         Reading::Neighbours(Neighbours { cells: vec![cell(), RadioCell::default()], raw: None }),
         Reading::Scan(Scan { entries: vec![entry], elapsed_ms: 121_000, raw: None }),

@@ -215,7 +215,7 @@ impl Source {
             serving: Some(true),
             ..RadioCell::default()
         };
-        RadioReading { cells: vec![cell], raw: None }
+        RadioReading { cells: vec![cell], ..RadioReading::default() }
     }
 
     fn on_link(&self, sample: Sample, uplink: usize, target: usize) -> Sample {
