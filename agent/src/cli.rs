@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod join;
 mod measure;
+mod modem;
 mod spool;
 
 use crate::config::{Config, DEFAULT_FILE, Language, Problems};
@@ -40,6 +41,8 @@ enum Command {
     Check,
     #[command(subcommand)]
     Spool(SpoolCommand),
+    #[command(subcommand)]
+    Modem(modem::ModemCommand),
     #[command(subcommand)]
     Config(ConfigCommand),
 }
@@ -105,6 +108,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Spool(SpoolCommand::Export { file, raw }) => spool::export(&said, &file, raw),
         Command::Spool(SpoolCommand::Ack { file }) => spool::ack(&said, &file),
         Command::Spool(SpoolCommand::Verify) => spool::verify(&said),
+        Command::Modem(command) => modem::command(&said, command),
         Command::Config(ConfigCommand::Show) => config::show(&said),
         Command::Config(ConfigCommand::Check) => config::check(&said),
     }
@@ -140,6 +144,11 @@ fn command(language: Language) -> clap::Command {
                 })
                 .mut_subcommand("ack", |c| c.about(say(Help::SpoolAck)).mut_arg("file", |a| a.help(say(Help::AckFile))))
                 .mut_subcommand("verify", |c| c.about(say(Help::SpoolVerify)))
+        })
+        .mut_subcommand("modem", |c| {
+            c.about(say(Help::Modem)).disable_help_subcommand(true).mut_subcommand("decode", |c| {
+                c.about(say(Help::ModemDecode)).mut_arg("model", |a| a.help(say(Help::DecodeModel)))
+            })
         })
         .mut_subcommand("config", |c| {
             c.about(say(Help::Config))

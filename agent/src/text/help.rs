@@ -20,6 +20,9 @@ pub enum Help {
     SpoolExport,
     SpoolAck,
     SpoolVerify,
+    Modem,
+    ModemDecode,
+    DecodeModel,
     Config,
     ConfigShow,
     ConfigCheck,
@@ -32,7 +35,7 @@ pub enum Help {
 }
 
 impl Help {
-    pub const ALL: [Help; 23] = [
+    pub const ALL: [Help; 26] = [
         Help::Program,
         Help::Join,
         Help::JoinCode,
@@ -47,6 +50,9 @@ impl Help {
         Help::SpoolExport,
         Help::SpoolAck,
         Help::SpoolVerify,
+        Help::Modem,
+        Help::ModemDecode,
+        Help::DecodeModel,
         Help::Config,
         Help::ConfigShow,
         Help::ConfigCheck,
@@ -106,6 +112,15 @@ impl Said for Help {
                 "Apply the file that `phusong-collector import` wrote; the agent must be stopped",
             ),
             Help::SpoolVerify => ("Đọc và kiểm tra từng bản ghi", "Read every record and check it"),
+            Help::Modem => ("Xem modem nói gì", "Look at what a modem says"),
+            Help::ModemDecode => (
+                "Đọc các dòng trả lời của modem từ đầu vào, in mỗi kết quả thành một dòng JSON",
+                "Read reply lines of a modem from stdin and print what they mean as JSON Lines",
+            ),
+            Help::DecodeModel => (
+                "Kiểu modem, như EG25-G hoặc SIM7080G: quyết định thang đo của SINR",
+                "Model of the modem, as EG25-G or SIM7080G: decides the scale of SINR",
+            ),
             Help::Config => ("Xem cấu hình", "Look at the configuration"),
             Help::ConfigShow => (
                 "In cấu hình đang dùng, kể cả giá trị mặc định, che mật khẩu",

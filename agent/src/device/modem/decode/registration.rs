@@ -1,0 +1,92 @@
+//! `+CREG`, `+CGREG`, `+CEREG`, `+C5GREG`: asked for or not, with and without what stands behind the state.
+//!
+//! In: `[<n>,]<stat>[,<area>,<cell>[,<AcT>..]]` (TS 27.007 7.2, 10.1.20, 10.1.22, 10.1.47). Out: stat, area, cell, act,
+//! the cause of a rejection. Whether `<n>` is there has to be seen from what follows; where it cannot be seen, nothing
+//! is claimed. Refuses to know: which of the four counts. Limits: none.
+
+use super::line::{Field, Line, text};
+use super::{Decoded, Kind, Reject, values};
+use phusong_protocol::Technology;
+
+pub(super) fn registration(line: &Line, all: &mut Vec<Decoded>) {
+    let Some((stat, place)) = head(&line.fields) else { return };
+    let mut one = Decoded::new(Kind::Registration, line);
+    one.stat = stat;
+    let place = without_routing_area(place);
+    let act = text(&place, 2);
+    one.act = values::act(act);
+    one.technology = one.act.and_then(values::technology_of_act);
+    let (area, cell) = (values::hex(text(&place, 0)), values::hex(text(&place, 1)));
+    // Zeros for both stand for "none"; a cell 0 within an area can be.
+    let none = area.unwrap_or(0) == 0 && cell == Some(0);
+    one.cell_id = values::cell_id(cell, one.technology).filter(|_| !none);
+    let of_packet_core = line.name.eq_ignore_ascii_case("+CEREG") || line.name.eq_ignore_ascii_case("+C5GREG");
+    let tracking = of_packet_core || one.technology.is_some_and(|t| t == Technology::Lte || values::is_nr(t));
+    let area = match (tracking, one.technology) {
+        // Without an AcT: the widest that the command can mean.
+        (true, technology) => values::area(area, technology),
+        (false, technology) => values::area(area, technology.or(Some(Technology::Gsm))),
+    };
+    if tracking {
+        one.tac = area;
+    } else {
+        one.lac = area;
+    }
+    one.reject = reject(line, &place);
+    if one.stat.is_some() || one.cell_id.is_some() || area.is_some() || one.act.is_some() {
+        all.push(one);
+    }
+}
+
+/// The state and the fields behind it. `None`: it cannot be said which field is which.
+fn head<'a, 'b>(fields: &'b [Field<'a>]) -> Option<(Option<u8>, &'b [Field<'a>])> {
+    let first = fields.first()?;
+    let second = match fields.get(1) {
+        None => return Some((Some(values::stat(first.text)?), &[])),
+        Some(second) => second,
+    };
+    if second.text.is_empty() {
+        // `2,,`: a state and no place. With a place behind it either the state or the area is missing.
+        let place = fields.iter().skip(2).take(2).any(|field| !field.text.is_empty());
+        return (!place).then_some((Some(values::stat(first.text)?), &fields[1..]));
+    }
+    // An area has four digits or more, or quotes; a state has neither.
+    let is_stat = !second.quoted && second.text.len() <= 3 && values::stat(second.text).is_some();
+    if is_stat {
+        let mode = first.text.is_empty() || values::within(first.text, 0..=5).is_some();
+        return mode.then_some((values::stat(second.text), &fields[2..]));
+    }
+    values::hex(second.text).or_else(|| (second.text.contains(' ')).then_some(0))?;
+    let stat = values::stat(first.text);
+    (stat.is_some() || first.text.is_empty()).then_some((stat, &fields[1..]))
+}
+
+/// Some modems put the routing area between area and cell: `2CA8, 20, B5583D, 7`.
+fn without_routing_area<'a>(place: &[Field<'a>]) -> Vec<Field<'a>> {
+    let is_act = |at: usize| values::act(text(place, at)).is_some();
+    let third = text(place, 2);
+    let third_is_cell = (third.is_empty() || values::act(third).is_none() || third.len() > 3) && is_act(3);
+    let second_is_area = text(place, 1).len() <= 2;
+    if place.len() == 4 && third_is_cell && second_is_area {
+        return vec![place[0], place[2], place[3]];
+    }
+    place.to_vec()
+}
+
+/// Mode 3 and above: `<cause_type>,<reject_cause>` behind what the command says of the cell.
+fn reject(line: &Line, place: &[Field]) -> Option<Reject> {
+    let at = match line.name.to_ascii_uppercase().as_str() {
+        // A routing area stands before them.
+        "+CGREG" if place.len() > 5 => 4,
+        // The allowed slices stand before them.
+        "+C5GREG" => 5,
+        _ => 3,
+    };
+    let standard = match text(place, at) {
+        "0" => true,
+        "1" => false,
+        _ => return None,
+    };
+    let cause = values::within(text(place, at + 1), 1..=255)?;
+    Some(Reject { standard, cause: u16::try_from(cause).ok()? })
+}

@@ -1,0 +1,162 @@
+//! SIMCom: `+CPSI` in all its firmwares.
+//!
+//! In: a line. Out: an object of the cell. RSRP, RSRQ and RSSI are tenths or whole dB by their size, and the three have
+//! to agree with each other where the bandwidth is known. Refuses to know: CDMA. Limits: none.
+
+use super::line::Line;
+use super::scale::{self, Scale};
+use super::{Decoded, Kind, Service, values};
+use phusong_protocol::Technology;
+
+pub(super) fn cpsi(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) {
+    let system = line.text(0).to_ascii_uppercase();
+    let one = match system.as_str() {
+        "NO SERVICE" => {
+            let none = Decoded::without_values(Kind::Signal, line.text(0), line);
+            Decoded { service: Some(Service::None), ..none }
+        }
+        s if s.starts_with("NOT IN") => Decoded::without_values(Kind::Signal, line.text(0), line),
+        "GSM" => gsm(line),
+        "WCDMA" => wcdma(line),
+        "NR5G_SA" => standalone(line),
+        "NR5G_NSA" => second_leg(line),
+        "NR5G" if is_second_leg(line) => old_second_leg(line),
+        "NR5G" => standalone(line),
+        s if s.starts_with("LTE") || s == "EMTC" || s.contains("CAT-M") || s.contains("NB-IOT") => lte(line, model),
+        _ => return,
+    };
+    all.push(one);
+}
+
+/// What all serving cells begin with: `<system>,<op mode>,<MCC>-<MNC>,<area>,<cell id>`.
+fn head(line: &Line, technology: Technology) -> Decoded {
+    let mut one = Decoded { technology: Some(technology), serving: Some(true), ..Decoded::new(Kind::Signal, line) };
+    one.state = Some(line.text(1)).filter(|state| !state.is_empty()).map(str::to_owned);
+    if let Some((mcc, mnc)) = line.text(2).split_once('-') {
+        (one.mcc, one.mnc) = (values::mcc(mcc.trim()), values::mnc(mnc.trim()));
+    }
+    let area = values::area(values::hex(line.text(3)), one.technology);
+    if matches!(technology, Technology::Gsm | Technology::Umts) {
+        one.lac = area;
+    } else {
+        one.tac = area;
+    }
+    one.cell_id = values::cell_id(decimal(line.text(4)), one.technology);
+    one
+}
+
+fn decimal(text: &str) -> Option<u64> {
+    let digits = (1..=11).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
+
+/// `..,PCI,EUTRAN-BANDn,earfcn,dlbw,ulbw,RSRQ,RSRP,RSSI,RSSNR`
+fn lte(line: &Line, model: Option<&str>) -> Decoded {
+    let mut one = head(line, Technology::Lte);
+    one.pci = values::pci(line.text(5), Technology::Lte);
+    one.band = values::band(line.text(6), Technology::Lte);
+    one.arfcn = values::arfcn(line.text(7), Technology::Lte);
+    let rssi = values::number(line.text(12));
+    levels(&mut one, values::number(line.text(11)), values::number(line.text(10)), rssi);
+    if scale::consistent(&one, scale::resource_blocks(line.text(8))) == Some(false) {
+        ["rsrp_dbm", "rsrq_db", "rssi_dbm"].into_iter().for_each(|field| one.doubt(field));
+    }
+    let unknown = &[Scale::Whole, Scale::Doubled, Scale::Fifths, Scale::Tenths][..];
+    let scales = match model.and_then(scale::of_model) {
+        Some(Scale::Doubled) => &[Scale::Doubled][..],
+        _ => unknown,
+    };
+    scale::sinr(&mut one, line.text(13), scales);
+    one
+}
+
+/// `..,PCI,[NR5G_BANDn,]arfcn,RSRP,RSRQ,SNR`
+fn standalone(line: &Line) -> Decoded {
+    let mut one = head(line, Technology::NrSa);
+    one.pci = values::pci(line.text(5), Technology::NrSa);
+    let new = line.is(0, "NR5G_SA") || line.text(6).to_ascii_uppercase().contains("BAND");
+    let arfcn = if new { 7 } else { 6 };
+    if new {
+        one.band = values::band(line.text(6), Technology::NrSa);
+    }
+    one.arfcn = values::arfcn(line.text(arfcn), Technology::NrSa);
+    levels(&mut one, values::number(line.text(arfcn + 1)), values::number(line.text(arfcn + 2)), None);
+    // Both were seen in the new one.
+    let scales = if new { &[Scale::Whole, Scale::Tenths][..] } else { &[Scale::Whole][..] };
+    scale::sinr(&mut one, line.text(arfcn + 3), scales);
+    one
+}
+
+/// The 5G leg of EN-DC: `NR5G_NSA,PCI,NR5G_BANDn,arfcn,RSRP,RSRQ,SNR[,scs,bw]`
+fn second_leg(line: &Line) -> Decoded {
+    let mut one = leg(line);
+    one.band = values::band(line.text(2), Technology::NrNsa);
+    one.arfcn = values::arfcn(line.text(3), Technology::NrNsa);
+    levels(&mut one, values::number(line.text(4)), values::number(line.text(5)), None);
+    scale::sinr(&mut one, line.text(6), &[Scale::Whole]);
+    one
+}
+
+/// Older: `NR5G,PCI,arfcn,RSRQ,RSRP,SNR in tenths`, RSRQ first.
+fn old_second_leg(line: &Line) -> Decoded {
+    let mut one = leg(line);
+    one.arfcn = values::arfcn(line.text(2), Technology::NrNsa);
+    levels(&mut one, values::number(line.text(4)), values::number(line.text(3)), None);
+    scale::sinr(&mut one, line.text(5), &[Scale::Tenths]);
+    one
+}
+
+fn leg(line: &Line) -> Decoded {
+    let technology = Technology::NrNsa;
+    let mut one = Decoded { technology: Some(technology), serving: Some(true), ..Decoded::new(Kind::Signal, line) };
+    one.pci = values::pci(line.text(1), technology);
+    one
+}
+
+/// A serving cell says its mode and its network where the leg has numbers.
+fn is_second_leg(line: &Line) -> bool {
+    let numeric = |at: usize| values::count(line.text(at)).is_some();
+    numeric(1) || (numeric(2) && line.text(1).is_empty())
+}
+
+/// `..,"<arfcn> <band>",RxLev,<track>,<C1-C2>`
+fn gsm(line: &Line) -> Decoded {
+    let mut one = head(line, Technology::Gsm);
+    let arfcn = line.text(5).split_ascii_whitespace().next().unwrap_or("");
+    one.arfcn = values::arfcn(arfcn, Technology::Gsm);
+    one.rssi_dbm = values::rssi(values::number(line.text(6)));
+    one
+}
+
+/// `..,<band>,PSC,uarfcn,SSC,EC/IO,RSCP,..`: the levels are known to come without their sign.
+fn wcdma(line: &Line) -> Decoded {
+    let mut one = head(line, Technology::Umts);
+    one.pci = values::pci(line.text(6), Technology::Umts);
+    one.arfcn = values::arfcn(line.text(7), Technology::Umts);
+    let (ecio, rscp) = (values::number(line.text(9)), values::number(line.text(10)));
+    one.ecio_db = values::ecio(ecio.filter(|ecio| *ecio < 0.0));
+    one.rscp_dbm = values::rscp(rscp);
+    for (field, said, read) in [("rscp_dbm", rscp, one.rscp_dbm), ("ecio_db", ecio, one.ecio_db)] {
+        if said.is_some() && read.is_none() {
+            one.doubt(field);
+        }
+    }
+    one
+}
+
+/// Tenths or whole dB: one scale for all of them. RSRP decides, whose ranges do not meet; without it RSSI and RSRQ,
+/// where they are too large to be whole dB.
+fn levels(one: &mut Decoded, rsrp: Option<f32>, rsrq: Option<f32>, rssi: Option<f32>) {
+    let beyond = |value: Option<f32>, whole: f32| value.is_some_and(|value| value.abs() > whole);
+    let tenths = match rsrp {
+        Some(rsrp) => rsrp.abs() > 200.0,
+        None => beyond(rssi, 130.0) || beyond(rsrq, 43.5),
+    };
+    // Without RSRP a small number can be either.
+    let known = rsrp.is_some() || tenths || rssi.is_some_and(|rssi| rssi.abs() > 60.0);
+    let read = |value: Option<f32>| value.filter(|_| known).map(|value| if tenths { value / 10.0 } else { value });
+    let technology = one.technology.unwrap_or(Technology::Lte);
+    one.rsrp_dbm = values::rsrp(read(rsrp));
+    one.rsrq_db = values::rsrq(read(rsrq), technology);
+    one.rssi_dbm = values::rssi(read(rssi));
+}
