@@ -34,6 +34,7 @@ pub mod publish;
 
 pub mod trial;
 
+pub mod control;
 pub mod start;
 pub mod status;
 
