@@ -34,6 +34,8 @@ pub mod publish;
 
 pub mod trial;
 
+pub mod survey;
+
 pub mod control;
 pub mod start;
 pub mod status;
