@@ -7,10 +7,12 @@
 mod check;
 mod locate;
 mod modem;
+mod position;
 mod problem;
 mod throughput;
 
 pub use modem::{ModemConfig, ModemSource};
+pub use position::{PositionConfig, PositionSource, PowerConfig, SurveyConfig};
 pub use problem::{Problem, Problems, Rule};
 pub use throughput::Direction;
 
@@ -50,6 +52,12 @@ pub struct Config {
     pub place: Option<PlaceConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<SetupConfig>,
+    #[serde(default)]
+    pub position: PositionConfig,
+    #[serde(default)]
+    pub power: PowerConfig,
+    #[serde(default)]
+    pub survey: SurveyConfig,
     #[serde(default, rename = "broker")]
     pub brokers: Vec<BrokerTable>,
     #[serde(default, rename = "uplink", skip_serializing_if = "Vec::is_empty")]

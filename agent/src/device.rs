@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod clock;
+pub mod gpsd;
 pub mod load;
 pub mod modem;
 pub mod net;

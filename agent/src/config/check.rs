@@ -99,6 +99,7 @@ pub fn whole(config: &Config, source: &Source<'_>) -> Result<(), Problems> {
     schedule(&config.schedule, &mut found);
     clock(config, &mut found);
     place_and_setup(config, &mut found);
+    device(config, &mut found);
     delivery(config, &mut found);
     found.done()
 }
@@ -276,6 +277,21 @@ fn place_and_setup(config: &Config, found: &mut Found<'_>) {
         }
         for band in bands {
             found.text(&at("bands"), Some(band));
+        }
+    }
+}
+
+/// Tables that check themselves.
+fn device(config: &Config, found: &mut Found<'_>) {
+    let askable = config.targets.iter().filter(|target| target.kind != TargetKind::Throughput);
+    let names: Vec<&str> = askable.map(|target| target.name.as_str()).collect();
+    for (table, said) in [
+        ("position", config.position.check(config.place.is_some())),
+        ("power", config.power.check()),
+        ("survey", config.survey.check(&names)),
+    ] {
+        if let Err(said) = said {
+            found.said_by_table(table, &said);
         }
     }
 }
