@@ -12,6 +12,7 @@ use crate::device::clock;
 use crate::health;
 use crate::notify::{Notifier, State};
 use crate::plan::{Plan, wire_uplink};
+use crate::positions::{self, Positions};
 use crate::publish::{self, Applied, Inbound, PublishStatus, Publisher};
 use crate::record::{self, Recorder, Stamper, append};
 use crate::sampler::{Order, Sampler};
@@ -113,7 +114,7 @@ fn wire(
     applied: watch::Sender<Applied>,
     publish: watch::Receiver<PublishStatus>,
 ) -> (Agent, Tasks) {
-    let Started { config, epoch, opened, spool, stamper, keeper, setup, began_mono_ms } = started;
+    let Started { config, epoch, opened, spool, stamper, keeper, setup, fix, began_mono_ms } = started;
     let (orders, inbox) = mpsc::channel(8);
     let (rounds, spooled) = mpsc::channel(record::QUEUE);
     let summary_ms = watch::Sender::new(in_force.schedule.summary_ms);
@@ -123,6 +124,14 @@ fn wire(
     let sampler = Sampler::new(Plan::of(in_force), stamper.clone(), Arc::new(means));
     let recorder = Recorder::new(spool.clone(), epoch, summary_ms.subscribe());
     let uplinks = in_force.uplinks.iter().map(|uplink| Arc::new(wire_uplink(uplink))).collect();
+    let (_modem_fixes, of_modems) = mpsc::channel(positions::QUEUE);
+    let positions = Positions {
+        config: config.position.clone(),
+        anchor_ms: config.clock.anchor_ms,
+        fix,
+        stamper: stamper.clone(),
+        spool: spool.clone(),
+    };
     let facts = Facts {
         epoch,
         start: opened.start,
@@ -141,7 +150,8 @@ fn wire(
         clock: tokio::spawn(keeper.run(stamper.clone(), spool.clone(), stop.subscribe())),
         droppable: vec![
             tokio::spawn(watchers::links(uplinks, stamper.clone(), spool.clone())),
-            tokio::spawn(watchers::power(stamper.clone(), spool.clone())),
+            tokio::spawn(watchers::power(config.power.clone(), stamper.clone(), spool.clone())),
+            tokio::spawn(positions.run(of_modems)),
             tokio::spawn(report_health(facts.clone(), health_ms.subscribe())),
             tokio::spawn(status::serve(facts)),
         ],
@@ -293,6 +303,9 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     compare("uplink", old.uplinks == new.uplinks);
     compare("clock", old.clock == new.clock);
     compare("place", old.place == new.place);
+    compare("position", old.position == new.position);
+    compare("power", old.power == new.power);
+    compare("survey", old.survey == new.survey);
     keys
 }
 

@@ -20,6 +20,7 @@ pub mod summary;
 
 pub mod health;
 pub mod record;
+pub mod positions;
 pub mod watchers;
 
 pub mod disk;
@@ -39,6 +40,8 @@ pub mod survey;
 pub mod control;
 pub mod start;
 pub mod status;
+
+pub mod aim;
 
 pub mod agent;
 pub mod cli;

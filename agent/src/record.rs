@@ -5,6 +5,7 @@
 //! wait for the disk, [`PENDING`] summaries for a spool that refuses them; what is left is folded at the next start.
 
 use crate::device::clock::{self, ClockState};
+use crate::device::position::Fix;
 use crate::spool::{Refused, Urgency};
 use crate::spooler::SpoolHandle;
 use crate::summary::Summaries;
@@ -23,12 +24,13 @@ const ORPHANS: usize = 500;
 /// The longest sleep: the wall clock may be set meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// The clocks when something was tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The clocks when something was tried, and where that was on a probe that moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stamp {
     pub mono_ms: u64,
     pub wall_ms: i64,
     pub clock: Clock,
+    pub fix: Option<Fix>,
 }
 
 /// Makes samples of outcomes; every task has its own.
@@ -38,6 +40,8 @@ pub struct Stamper {
     pub clock: watch::Receiver<ClockState>,
     /// The set-up in force, by reference.
     pub setup: watch::Receiver<Option<Arc<SetupRef>>>,
+    /// Where the probe is, of one that moves.
+    pub fix: watch::Receiver<Option<Fix>>,
 }
 
 impl Stamper {
@@ -46,7 +50,9 @@ impl Stamper {
     }
 
     pub fn stamp_at(&self, mono_ms: u64, wall_ms: i64) -> Stamp {
-        Stamp { mono_ms, wall_ms, clock: self.clock.borrow().at(mono_ms) }
+        // A position that nobody confirmed for a while is no place of a sample.
+        let fix = self.fix.borrow().filter(|fix| fix.holds(mono_ms));
+        Stamp { mono_ms, wall_ms, clock: self.clock.borrow().at(mono_ms), fix }
     }
 
     pub fn sample(&self, stamp: Stamp, outcome: Outcome) -> Sample {
@@ -56,7 +62,7 @@ impl Stamper {
             mono_ms: Some(stamp.mono_ms),
             wall_ms: stamp.wall_ms,
             clock: stamp.clock,
-            place: None,
+            place: stamp.fix.map(|fix| Arc::new(fix.place(stamp.mono_ms))),
             setup: self.setup.borrow().clone(),
             uplink: None,
             target: None,
@@ -123,7 +129,7 @@ impl Recorder {
 
     /// A round is folded only once the spool has it: a summary never stands for what was never stored.
     async fn take(&mut self, mut sample: Sample) {
-        let raw = sample.outcome.drop_class() == DropClass::Raw;
+        let raw = sample.drop_class() == DropClass::Raw;
         let kept = raw.then(|| sample.clone());
         sample.seq = 0;
         if let (Some(seq), Some(mut kept)) = (append(&self.spool, sample, Urgency::Batched).await, kept) {

@@ -151,7 +151,7 @@ impl Spool {
             return Err(Refused::Oversize { bytes: body.len() });
         }
         let record = format::record(sample.seq, &body);
-        let class = sample.outcome.drop_class();
+        let class = sample.drop_class();
         if !self.has_room(class, record.len()) {
             // The result shows in whether there is room now.
             let _ = self.flush();
@@ -176,7 +176,7 @@ impl Spool {
         });
         self.pending_bytes += record.len();
         self.fresh_bytes += record.len();
-        let chain = sample.outcome.drop_class() as usize;
+        let chain = sample.drop_class() as usize;
         let replaces = pick::replaces(&sample).cloned();
         self.pending[chain].push(Pending { seq, record, wall_ms: sample.wall_ms, urgent, replaces });
         if urgent || self.fresh_bytes as u64 >= self.config.sync_bytes {

@@ -5,6 +5,7 @@
 
 use crate::config::{Config, PlaceConfig};
 use crate::device::boot;
+use crate::device::position::Fix;
 use crate::plan::Plan;
 use crate::publish::{Applied, Publishing};
 use crate::record::Stamper;
@@ -44,6 +45,8 @@ pub struct Started {
     pub keeper: ClockKeeper,
     /// The set-up that samples refer to.
     pub setup: watch::Sender<Option<Arc<SetupRef>>>,
+    /// Where the probe is, of one that moves.
+    pub fix: watch::Sender<Option<Fix>>,
     pub began_mono_ms: u64,
 }
 
@@ -58,9 +61,10 @@ impl Started {
         let (spool, opened) = spooler::start(&data_dir.join("spool"), config.spool.clone(), start)?;
         let keeper = ClockKeeper::new(config.clock.clone(), data_dir);
         let setup = watch::Sender::new(reference(&config));
-        let stamper = Stamper { boot_id, clock: keeper.state(), setup: setup.subscribe() };
+        let fix = watch::Sender::new(None);
+        let stamper = Stamper { boot_id, clock: keeper.state(), setup: setup.subscribe(), fix: fix.subscribe() };
         let began_mono_ms = crate::device::clock::mono_ms();
-        let started = Started { config, epoch, opened, spool, stamper, keeper, setup, began_mono_ms };
+        let started = Started { config, epoch, opened, spool, stamper, keeper, setup, fix, began_mono_ms };
         started.spool.append(started.boot_sample(), Urgency::Urgent).await?;
         Ok(started)
     }

@@ -4,15 +4,15 @@
 //! of the clock for everybody. Refuses to know: probes, MQTT. Limits: a change between two looks that was undone is
 //! not seen; each task is one timer or one socket.
 
-use crate::config::ClockConfig;
+use crate::config::{ClockConfig, PowerConfig};
 use crate::device::clock::{self, ClockState, ClockWatch, Floor, Now};
 use crate::device::net::{self, Changes};
-use crate::device::power::{Supply, differs};
+use crate::device::power::{self, Supply};
 use crate::publish::WallClock;
 use crate::record::{Stamper, append};
 use crate::spool::Urgency;
 use crate::spooler::SpoolHandle;
-use phusong_protocol::{LinkReading, Outcome, Reading, Uplink};
+use phusong_protocol::{LinkReading, Outcome, PowerReading, Reading, Uplink};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,19 +150,40 @@ pub async fn links(uplinks: Vec<Arc<Uplink>>, stamper: Stamper, spool: SpoolHand
     }
 }
 
-/// Says the state of the supply at the start and whenever it changes, where the device knows it.
-pub async fn power(stamper: Stamper, spool: SpoolHandle) {
-    let supply = Supply::find(Path::new("/sys"));
+/// Says the state of the supply at the start, whenever it changes, and again while an alarm lasts. When the mains fail,
+/// everything that waits is made durable and published at once: the device may have seconds left.
+pub async fn power(config: PowerConfig, stamper: Stamper, spool: SpoolHandle) {
+    let supply = Supply::find(Path::new("/sys"), &config);
     if !supply.is_known() {
         return;
     }
-    let mut known = None;
-    loop {
-        let now = supply.read();
-        if known.as_ref().is_none_or(|before| differs(before, &now)) {
-            append(&spool, stamper.reading(Reading::Power(now.clone())), Urgency::Urgent).await;
-            known = Some(now);
+    let (to, mut said) = watch::channel(None);
+    tokio::join!(ask_program(&config, to), async {
+        let mut last: Option<(PowerReading, u64)> = None;
+        loop {
+            let (now, now_mono_ms) = (supply.read(*said.borrow_and_update()), clock::mono_ms());
+            if let Some(urgency) = power::worth(last.as_ref(), &now, now_mono_ms) {
+                append(&spool, stamper.reading(Reading::Power(now.clone())), urgency).await;
+                if power::is_last_gasp(last.as_ref().map(|(before, _)| before), &now) {
+                    tracing::warn!("the mains are gone; what waits is made durable and sent");
+                    // Counted in the status where it failed.
+                    let _ = spool.flush().await;
+                }
+                last = Some((now, now_mono_ms));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(POWER_LOOK) => {}
+                Ok(()) = said.changed() => {}
+            }
         }
-        tokio::time::sleep(POWER_LOOK).await;
+    });
+}
+
+/// Asks the program of `[power]`, where there is one, for as long as the agent runs.
+async fn ask_program(config: &PowerConfig, to: watch::Sender<Option<bool>>) {
+    while !config.command.is_empty() {
+        let now = power::ask(&config.command).await;
+        to.send_if_modified(|before| std::mem::replace(before, now) != now);
+        tokio::time::sleep(Duration::from_millis(config.command_ms)).await;
     }
 }

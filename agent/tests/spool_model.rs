@@ -92,7 +92,7 @@ impl Model {
 
     fn append(&mut self, sample: Sample, urgent: bool) {
         let urgency = if urgent { Urgency::Urgent } else { Urgency::Batched };
-        let raw = sample.outcome.drop_class() == DropClass::Raw;
+        let raw = sample.drop_class() == DropClass::Raw;
         if let Ok(seq) = self.spool.append(sample.clone(), urgency) {
             let id = (Epoch(self.epoch), seq);
             assert!(self.appended.insert(id, Sample { seq, ..sample }).is_none(), "an id was given twice");

@@ -1,6 +1,6 @@
 //! A sample: when, where, by which link, against what, and what came out. Immutable once it is durable in a spool.
 
-use crate::context::{Clock, Place, SetupRef, Target, Uplink};
+use crate::context::{Clock, Place, PlaceSource, SetupRef, Target, Uplink};
 use crate::failure::Failure;
 use crate::id::{BootId, ProbeId, foreign_seq};
 use crate::kind::{FAILURE_CODE, Reading, ReadingKind};
@@ -107,7 +107,7 @@ impl Outcome {
         Reading::from_cbor(kind, body).map(Outcome::Reading).map_err(malformed)
     }
 
-    /// What a full spool does with it.
+    /// What a full spool does with it where it stays in one place.
     pub fn drop_class(&self) -> DropClass {
         match self {
             Outcome::Reading(reading) => reading.kind().drop_class(),
@@ -117,6 +117,15 @@ impl Outcome {
 }
 
 impl Sample {
+    /// What a full spool does with it. Rounds that were taken on the move have no summary: no two are of one place.
+    pub fn drop_class(&self) -> DropClass {
+        let moves = self.place.as_ref().is_some_and(|place| place.source != PlaceSource::Fixed);
+        match self.outcome.drop_class() {
+            DropClass::Raw if moves => DropClass::Radio,
+            class => class,
+        }
+    }
+
     /// The sample alone as CBOR: what a spool record holds.
     pub fn to_record(&self) -> Vec<u8> {
         let record = Record {

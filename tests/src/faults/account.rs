@@ -230,7 +230,7 @@ mod tests {
     }
 
     fn witness(created: &mut Created, sample: &Sample) {
-        let witnessed = Witnessed { class: sample.outcome.drop_class(), record: sample.to_record() };
+        let witnessed = Witnessed { class: sample.drop_class(), record: sample.to_record() };
         created.insert((EPOCH, sample.seq), witnessed);
     }
 
