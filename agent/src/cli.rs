@@ -3,6 +3,7 @@
 //! In: arguments. Out: text on stdout, problems on stderr, 0 for good, 1 for a fault, 2 for arguments that make no
 //! sense. Refuses to know: how anything is done. Limits: one command a run.
 
+mod aim;
 mod check;
 mod config;
 mod join;
@@ -13,6 +14,7 @@ mod spool;
 use crate::config::{Config, DEFAULT_FILE, Language, Problems};
 use crate::text::{Finding, Help, Said, language_of_environment};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use join::give_to_service;
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -39,6 +41,7 @@ enum Command {
         json: bool,
     },
     Check,
+    Aim(aim::Aim),
     #[command(subcommand)]
     Spool(SpoolCommand),
     #[command(subcommand)]
@@ -104,6 +107,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run => said.run(),
         Command::Measure { json } => measure::command(&said, json),
         Command::Check => check::command(&said),
+        Command::Aim(aim) => aim::command(&said, aim),
         Command::Spool(SpoolCommand::Status { json }) => spool::status(&said, json),
         Command::Spool(SpoolCommand::Export { file, raw }) => spool::export(&said, &file, raw),
         Command::Spool(SpoolCommand::Ack { file }) => spool::ack(&said, &file),
@@ -131,6 +135,7 @@ fn command(language: Language) -> clap::Command {
         .mut_subcommand("run", |c| c.about(say(Help::Run)))
         .mut_subcommand("measure", |c| c.about(say(Help::Measure)).mut_arg("json", |a| a.help(say(Help::Json))))
         .mut_subcommand("check", |c| c.about(say(Help::Check)))
+        .mut_subcommand("aim", |c| aim::described(c, language))
         .mut_subcommand("spool", |c| {
             c.about(say(Help::Spool))
                 .disable_help_subcommand(true)

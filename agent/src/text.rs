@@ -5,6 +5,7 @@
 //! Logs and JSON are English and not here.
 
 mod advice;
+pub(crate) mod aim;
 mod finding;
 mod help;
 mod join;
@@ -14,6 +15,7 @@ mod spool;
 
 pub use crate::config::Language;
 pub use advice::Advice;
+pub use aim::AimText;
 pub use finding::Finding;
 pub use help::Help;
 pub use join::JoinText;
@@ -77,6 +79,7 @@ mod tests {
     fn all_vietnamese_text_of_the_agent_is_nfc() {
         for (file, text) in [
             ("advice", include_str!("text/advice.rs")),
+            ("aim", include_str!("text/aim.rs")),
             ("finding", include_str!("text/finding.rs")),
             ("help", include_str!("text/help.rs")),
             ("join", include_str!("text/join.rs")),

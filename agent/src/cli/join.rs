@@ -17,6 +17,7 @@ use crate::disk::{DiskError, RealDisk};
 use crate::text::JoinText;
 use exchange::{Failure, Joined, exchange, lets_in};
 use file::Draft;
+pub(super) use file::give_to_service;
 use phusong_protocol::JoinCode;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -157,7 +158,7 @@ fn write(said: &Speaker, draft: &Draft<'_>, joined: &Joined) -> Result<Config, J
 fn finish(said: &Speaker, config: Config) -> ExitCode {
     let data_dir = config.data_dir.clone();
     let (_, acked) = check::examine(said, config);
-    if let Err(error) = file::give_to_service(&data_dir) {
+    if let Err(error) = give_to_service(&data_dir) {
         println!(
             "{}",
             said.say(&JoinText::NotGiven { data_dir: data_dir.display().to_string(), why: error.to_string() })
