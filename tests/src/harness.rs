@@ -16,6 +16,7 @@ mod mqtt;
 pub mod packet;
 mod proxy;
 
+mod gpsd;
 mod modem_manager;
 pub mod virtual_modem;
 
@@ -36,6 +37,7 @@ mod samples;
 pub use bench::{bench_dir, median};
 pub use configs::{AgentConfig, CollectorConfig, TargetConfig};
 pub use flood::{Flood, Messages};
+pub use gpsd::Gpsd;
 pub use http::{get, metrics};
 pub use lab::{Agent, Collector, Lab};
 pub use modem_manager::ModemManager;
