@@ -10,6 +10,7 @@ mod describe;
 mod import;
 mod observations;
 mod output;
+mod phone;
 mod policy;
 mod probe;
 mod recompute;
@@ -45,14 +46,17 @@ enum Command {
     /// Registers, lists, moves and retires probes.
     #[command(subcommand)]
     Probe(probe::Command),
+    /// Registers phones: probes by the app Network Survey.
+    #[command(subcommand)]
+    Phone(phone::Command),
     /// Imports and shows areas: provinces, communes, hamlets.
     #[command(subcommand)]
     Areas(areas::Command),
     /// Shows what has been measured.
     #[command(subcommand)]
     Observations(observations::Command),
-    /// Takes a spool that `phusong-agent spool export` wrote.
-    Import(import::Import),
+    /// Takes files: a spool of `phusong-agent spool export`, logs of phones, CSV of other tools.
+    Import(Box<import::Import>),
     /// Shows and replays what could not be accepted.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -102,6 +106,7 @@ fn dispatch(args: Args) -> anyhow::Result<()> {
             collector::run(&args.config, config, level)
         }
         Command::Probe(command) => probe::run(&config()?, command),
+        Command::Phone(command) => phone::run(&config()?, command),
         Command::Areas(command) => areas::run(&config()?, command),
         Command::Observations(command) => observations::run(&config()?, command),
         Command::Import(import) => import::run(&config()?, &import),

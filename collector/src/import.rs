@@ -1,8 +1,26 @@
-//! A spool that came as a file: `phusong-agent spool export` -> here -> an ack file for `phusong-agent spool ack`.
+//! What comes as a file: logs of phones and of other tools (the rooms below), and spools.
 //!
+//! A spool: `phusong-agent spool export` -> here -> an ack file for `phusong-agent spool ack`.
 //! In: `PSX1`, site and probe (each a length byte and text), then batches (u32 big-endian length and payload). Out:
 //! the same rows as through the broker, and the acknowledgements as JSON, one message a line. Importing a file twice
 //! changes nothing. Limits: one batch in memory for each group of a transaction.
+
+mod format;
+
+mod clock;
+mod map;
+mod mapped;
+
+mod rows;
+
+mod load;
+mod refused;
+
+pub use format::{Format, FormatError, recognise};
+pub use load::{Into as LoadInto, LoadError, Loaded, Progress, preview, sims, store};
+pub use map::Map;
+pub use refused::Refused;
+pub use rows::{At, Rows, RowsError};
 
 use crate::ingest::{Counters, Decoded, Done, Engine, Fate, Incoming};
 use crate::store::{Store, StoreError};

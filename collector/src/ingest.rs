@@ -8,6 +8,7 @@
 mod queue;
 
 mod decode;
+mod phones;
 
 mod accept;
 mod acks;
@@ -17,7 +18,7 @@ mod counters;
 
 pub use acks::Done;
 pub use counters::{Counters, Fate, Histogram};
-pub use decode::{Content, Decoded, observations};
+pub use decode::{Content, Decoded, observation, observations};
 pub use engine::{Engine, Replay};
 
 use crate::store::Store;

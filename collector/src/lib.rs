@@ -10,6 +10,8 @@ pub mod logging;
 pub mod broker;
 pub mod mqtt;
 
+pub mod phones;
+
 pub mod ingest;
 
 pub mod areas;

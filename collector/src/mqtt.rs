@@ -241,9 +241,10 @@ impl Poller {
         }
     }
 
-    /// The hot path: a batch goes into the queue, or is dropped; whoever numbered its samples sends it again.
+    /// The hot path: a batch goes into the queue, or is dropped; whoever numbered its samples sends it again. So does a
+    /// phone's message, which nobody sends again: its log may be imported.
     async fn batch(&self, message: Message) -> Option<Notice> {
-        if !message.topic.ends_with("/batch") {
+        if !message.topic.ends_with("/batch") && !message.topic.starts_with("ns/") {
             return Some(Notice::Message(message));
         }
         if !self.intake_open.load(Ordering::Acquire) {

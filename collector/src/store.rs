@@ -23,6 +23,7 @@ mod intern;
 mod ledger;
 mod letters;
 mod retime;
+mod uplinks;
 mod writer;
 
 mod retention;
@@ -33,6 +34,8 @@ mod read_observations;
 
 mod forecast;
 
+mod geopackage;
+
 pub mod bare;
 pub mod derived;
 
@@ -41,6 +44,7 @@ pub use batch::{Applied, Refusal};
 pub use derived::read as views;
 pub use error::StoreError;
 pub use forecast::{Forecast, forecast};
+pub use geopackage::{Cell, GeoPackage, GeoRow};
 pub use intern::InternLimits;
 pub use ledger::Kind as LedgerKind;
 pub use letters::{LetterFate, LetterLimits, NewLetter, Reason};

@@ -146,7 +146,7 @@ fn show(letter: &Letter, raw: bool) -> anyhow::Result<()> {
 fn replay(config: &Config, filters: &Filters) -> anyhow::Result<()> {
     let readers = Readers::of(&config.data_dir);
     let letters = find(&readers.connect()?, filters)?;
-    let mut engine = Engine::new(beside(config)?, Arc::new(Counters::default()));
+    let mut engine = Engine::new(beside(config)?.0, Arc::new(Counters::default()));
     let (mut accepted, mut dead, mut stored) = (0, 0, 0);
     for letter in &letters {
         let what = engine.replay(&readers.connect()?, letter.id, when::now_ms());

@@ -1,41 +1,88 @@
-//! `import FILE [--acks FILE]`: takes a spool that came as a file, beside a running collector or without one.
+//! `import FILE..`: takes what comes as files, beside a running collector or without one.
 //!
-//! In: what `phusong-agent spool export` wrote. Out: rows, and the file for `phusong-agent spool ack`. Importing a
-//! file twice changes nothing.
+//! In: what `phusong-agent spool export` wrote, logs of phones, CSV of other tools; each is known by its content. Out:
+//! rows; for a spool the file for `phusong-agent spool ack`; for logs what was refused and why. Importing a file twice
+//! changes nothing.
+
+mod logs;
+mod progress;
 
 use super::output::print;
 use super::when;
 use crate::collector::store_options;
 use crate::config::Config;
-use crate::import;
+use crate::import::{self, Format};
 use crate::store::{Store, StoreError};
 use anyhow::{Context, bail};
+use phusong_protocol::ProbeId;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Import {
-    /// The exported spool.
-    file: PathBuf,
+    /// An exported spool; or logs: CSV and GeoPackage of Network Survey, any CSV with a map of its columns.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// Where to write the acknowledgements for `phusong-agent spool ack`; default: FILE.acks.
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
+    /// The mobile probe that logs are of; `phone add` registers one.
+    #[arg(long, value_name = "NAME")]
+    probe: Option<ProbeId>,
+    /// What the columns of a CSV mean (docs/import.md).
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
+    /// The SIM of the whole log, as 452-04, where its states of the phone do not say it.
+    #[arg(long, value_name = "PLMN")]
+    sim_plmn: Option<String>,
+    /// Stores nothing: shows what was recognised, the first rows as they would be stored, and what would be refused.
+    #[arg(long)]
+    preview: bool,
+    /// Writes everything that was refused there, and why, as CSV.
+    #[arg(long, value_name = "FILE")]
+    refused: Option<PathBuf>,
     /// One JSON object.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(config: &Config, args: &Import) -> anyhow::Result<()> {
-    let shown = args.file.display();
-    let from = File::open(&args.file).with_context(|| format!("{shown}: give the file that `spool export` wrote"))?;
+    let recognise = |file: &PathBuf| {
+        let format = import::recognise(file).with_context(|| format!("{}", file.display()))?;
+        Ok((file.clone(), format))
+    };
+    let files = args.files.iter().map(recognise).collect::<anyhow::Result<Vec<_>>>()?;
+    match &files[..] {
+        [(file, Format::Spool)] => {
+            let of_logs = args.probe.is_some() || args.map.is_some() || args.sim_plmn.is_some();
+            if of_logs || args.preview || args.refused.is_some() {
+                bail!(
+                    "{} is a spool, which names its own probe: --probe, --map, --sim-plmn, --preview and --refused are of \
+                     logs",
+                    file.display()
+                );
+            }
+            spool(config, args, file)
+        }
+        all if all.iter().any(|(_, format)| *format == Format::Spool) => {
+            bail!("a spool is imported alone: it has its own acknowledgements")
+        }
+        _ if args.acks.is_some() => bail!("--acks is of spools; nothing waits for the acknowledgement of a log"),
+        _ => logs::run(config, args, files),
+    }
+}
+
+fn spool(config: &Config, args: &Import, file: &Path) -> anyhow::Result<()> {
+    let shown = file.display();
+    let from = File::open(file).with_context(|| format!("{shown}: give the file that `spool export` wrote"))?;
     let acks = args.acks.clone().unwrap_or_else(|| {
-        let mut name = args.file.clone().into_os_string();
+        let mut name = file.as_os_str().to_owned();
         name.push(".acks");
         name.into()
     });
-    let store = beside(config)?;
+    let (store, _) = beside(config)?;
     let out = File::create(&acks).with_context(|| format!("{} cannot be written", acks.display()))?;
     let mut out = BufWriter::new(out);
     let live = std::io::stderr().is_terminal();
@@ -82,10 +129,10 @@ pub fn run(config: &Config, args: &Import) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The store for writing, whether a collector runs or not.
-pub fn beside(config: &Config) -> anyhow::Result<Store> {
+/// The store for writing, and whether a collector runs beside.
+pub fn beside(config: &Config) -> anyhow::Result<(Store, bool)> {
     match Store::open(&config.data_dir, store_options(config), when::now_ms()) {
-        Err(StoreError::InUse { .. }) => Ok(Store::open_beside(&config.data_dir, store_options(config))?),
-        other => Ok(other?),
+        Err(StoreError::InUse { .. }) => Ok((Store::open_beside(&config.data_dir, store_options(config))?, true)),
+        other => Ok((other?, false)),
     }
 }

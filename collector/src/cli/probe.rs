@@ -3,13 +3,13 @@
 //! In: names and places. Out: rows of the registry, and what a probe logs in with, shown once. Works beside a
 //! running collector, which reads the registry anew after each change.
 
-mod add;
+pub(super) mod add;
 mod bulk;
-mod invite;
+pub(super) mod invite;
 mod list;
-mod qr;
-mod stand;
-mod way;
+pub(super) mod qr;
+pub(super) mod stand;
+pub(super) mod way;
 
 use super::output::print;
 use super::when;

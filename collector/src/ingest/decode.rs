@@ -4,6 +4,7 @@
 //! but for the ids and the contexts that the store keeps as they are. Refuses to know: the registry, the store.
 
 use super::Incoming;
+use super::phones;
 use crate::store::{Explained, Fact, Observation, Reason};
 use phusong_protocol::{
     BadSample, Batch, Channel, Clock, DecodeError, Epoch, Outcome, ProbeId, Reading, Sample, Topic, Violation,
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub struct Decoded {
     /// `None` for a topic that is not a batch topic of ours.
     pub topic: Option<Topic>,
+    /// The probe of a phone's message; its site is not in the topic.
+    pub phone: Option<ProbeId>,
     pub payload: Vec<u8>,
     pub received_ms: i64,
     pub token: u64,
@@ -46,13 +49,22 @@ pub struct Bad {
 
 impl Decoded {
     pub fn of(incoming: Incoming) -> Self {
-        let topic = Topic::parse(&incoming.topic).filter(|topic| topic.channel == Channel::Batch);
-        let content = match &topic {
-            Some(topic) => phusong_protocol::decode(&incoming.payload).map(|batch| content(&topic.probe, batch)),
+        let Incoming { topic, payload, received_ms, token } = incoming;
+        let mut phone = crate::phones::probe_of(&topic);
+        let topic = Topic::parse(&topic).filter(|topic| topic.channel == Channel::Batch);
+        let content = match (&phone, &topic) {
+            (Some(probe), _) => phones::content(probe, &payload),
+            (None, Some(topic)) => match phusong_protocol::decode(&payload) {
+                // A phone's letter is replayed as a batch is.
+                Err(_) if crate::phones::is_one(&payload) => {
+                    phones::content(phone.insert(topic.probe.clone()), &payload)
+                }
+                decoded => decoded.map(|batch| content(&topic.probe, batch)),
+            },
             // Nobody will look at it.
-            None => Err(DecodeError::Empty),
+            (None, None) => Err(DecodeError::Empty),
         };
-        Decoded { topic, payload: incoming.payload, received_ms: incoming.received_ms, token: incoming.token, content }
+        Decoded { topic, phone, payload, received_ms, token, content }
     }
 
     /// Samples in it; one for a payload that cannot be read.
@@ -107,7 +119,8 @@ fn says_its_seq(raw: &[u8]) -> bool {
     value["samples"][0]["seq"].is_string()
 }
 
-fn observation(sample: Sample, epoch: Epoch) -> Observation {
+/// One sample as the store takes it, under the id that it has.
+pub fn observation(sample: Sample, epoch: Epoch) -> Observation {
     let fact = if epoch.is_foreign() { Fact::Nothing } else { fact(&sample.outcome) };
     let place = sample.place.map(|place| minicbor::to_vec(&*place).expect("writing CBOR to memory cannot fail"));
     Observation {

@@ -7,8 +7,10 @@ use super::accept::{From, Verdict, accept};
 use super::acks::{Book, Done};
 use super::counters::{Counters, Fate};
 use super::decode::{Content, Decoded, payload_of};
+use super::phones::Phones;
 use crate::store::{
-    LedgerKind, LetterFate, NewLetter, ProbeRef, Pruner, Reader, Reason, Refusal, StepLimits, Store, StoreError,
+    Applied, LedgerKind, LetterFate, NewLetter, ProbeRef, Pruner, Reader, Reason, Refusal, StepLimits, Store,
+    StoreError,
 };
 use phusong_protocol::{Ack, AckResult, Channel, ProbeId, Ranges, Topic};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ pub struct Engine {
     store: Store,
     counters: Arc<Counters>,
     pruner: Pruner,
+    phones: Phones,
     acks_before_commit: bool,
 }
 
@@ -39,27 +42,38 @@ pub enum Replay {
 
 /// One transaction's notes.
 #[derive(Default)]
-struct Group {
-    book: Book,
+pub(super) struct Group {
+    pub(super) book: Book,
     fates: [u64; Fate::ALL.len()],
     letters: u64,
     certain_at_ms: Vec<i64>,
 }
 
 impl Group {
-    fn count(&mut self, fate: Fate, n: usize) {
+    pub(super) fn count(&mut self, fate: Fate, n: usize) {
         self.fates[fate as usize] += n as u64;
+    }
+
+    pub(super) fn applied(&mut self, applied: Applied) {
+        self.fates[Fate::Stored as usize] += applied.stored_rows - applied.uncertain_rows;
+        self.fates[Fate::Uncertain as usize] += applied.uncertain_rows;
+        self.fates[Fate::Duplicate as usize] += applied.duplicate_rows;
+        self.certain_at_ms.extend(applied.certain_at_ms);
     }
 }
 
 impl Engine {
     pub fn new(store: Store, counters: Arc<Counters>) -> Self {
         let pruner = Pruner::new(store.retention(), StepLimits::default());
-        Engine { store, counters, pruner, acks_before_commit: sabotaged() }
+        Engine { store, counters, pruner, phones: Phones::default(), acks_before_commit: sabotaged() }
     }
 
     pub fn store(&mut self) -> &mut Store {
         &mut self.store
+    }
+
+    pub(super) fn phones(&mut self) -> &mut Phones {
+        &mut self.phones
     }
 
     /// Deals with every message of a group and says so, whatever happens.
@@ -236,6 +250,9 @@ impl Engine {
     }
 
     fn apply(&mut self, message: &Decoded, group: &mut Group) -> Result<(), StoreError> {
+        if let Some(probe) = &message.phone {
+            return self.phone(message, probe, group);
+        }
         group.book.token(message.topic.as_ref(), message.token);
         match accept(message, self.store.writer().registry()?) {
             Verdict::Garbage => group.count(Fate::Garbage, 1),
@@ -292,23 +309,19 @@ impl Engine {
         let mut dead = Ranges::new();
         for bad in &content.bad {
             let kept = self.letter(group, from, received_ms, bad.reason, &bad.detail, &bad.raw)?;
-            group.count(if kept { fate(bad.reason) } else { Fate::DeadLettersFull }, 1);
+            group.count(if kept { bad.reason.into() } else { Fate::DeadLettersFull }, 1);
             if let (true, Some(seq)) = (kept, bad.seq) {
                 dead.insert(seq, seq);
             }
         }
         let applied = self.store.writer().store(probe, content.epoch, received_ms, &content.observations)?;
         let mut contradicted = Ranges::new();
-        for (at, refusal) in applied.refused {
-            let (reason, detail) = match refusal {
-                Refusal::Conflict => (Reason::Conflict, "its id is committed with other content"),
-                Refusal::TooOld => (Reason::TooOld, "its event time is more than 400 days before it arrived"),
-                Refusal::TooManyContexts => (Reason::TooManyContexts, "no room for another target, uplink or set-up"),
-            };
+        for &(at, refusal) in &applied.refused {
+            let (reason, detail) = refusal.explained();
             let observation = &content.observations[at];
             let raw = payload_of(&topic.probe, content.epoch, observation);
             let kept = self.letter(group, from, received_ms, reason, detail, &raw)?;
-            group.count(if kept { fate(reason) } else { Fate::DeadLettersFull }, 1);
+            group.count(if kept { reason.into() } else { Fate::DeadLettersFull }, 1);
             // The id of a contradiction is accounted for already.
             let ids = if refusal == Refusal::Conflict { &mut contradicted } else { &mut dead };
             if kept {
@@ -319,10 +332,7 @@ impl Engine {
         group.book.ids(topic, AckResult::DeadLetter, content.epoch, &contradicted);
         group.book.ids(topic, AckResult::Stored, content.epoch, &applied.stored);
         group.book.ids(topic, AckResult::Duplicate, content.epoch, &applied.duplicate);
-        group.fates[Fate::Stored as usize] += applied.stored_rows - applied.uncertain_rows;
-        group.fates[Fate::Uncertain as usize] += applied.uncertain_rows;
-        group.fates[Fate::Duplicate as usize] += applied.duplicate_rows;
-        group.certain_at_ms.extend(applied.certain_at_ms);
+        group.applied(applied);
         Ok(())
     }
 
@@ -334,7 +344,7 @@ impl Engine {
     }
 
     /// Whether the letter is kept, now or since before.
-    fn letter(
+    pub(super) fn letter(
         &mut self,
         group: &mut Group,
         from: From<'_>,
@@ -353,16 +363,18 @@ impl Engine {
     }
 }
 
-fn fate(reason: Reason) -> Fate {
-    match reason {
-        Reason::Rejected => Fate::Rejected,
-        Reason::Conflict => Fate::Conflict,
-        Reason::WrongSite => Fate::WrongSite,
-        Reason::WrongTopic => Fate::WrongTopic,
-        Reason::TooOld => Fate::TooOld,
-        Reason::Violation => Fate::Violation,
-        Reason::UnknownReading => Fate::UnknownReading,
-        Reason::TooManyContexts => Fate::TooManyContexts,
+impl std::convert::From<Reason> for Fate {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Rejected => Fate::Rejected,
+            Reason::Conflict => Fate::Conflict,
+            Reason::WrongSite => Fate::WrongSite,
+            Reason::WrongTopic => Fate::WrongTopic,
+            Reason::TooOld => Fate::TooOld,
+            Reason::Violation => Fate::Violation,
+            Reason::UnknownReading => Fate::UnknownReading,
+            Reason::TooManyContexts => Fate::TooManyContexts,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! connection sends itself two messages on topics of its own: one subscribed plainly (may we publish acks?), one by
 //! `$share` (is anything delivered?).
 
+use crate::phones;
 use phusong_protocol::Channel;
 
 /// How long the two messages may be on their way.
@@ -51,10 +52,24 @@ impl Subscription {
     }
 
     fn batches(&self) -> String {
+        self.in_group(&Channel::Batch.filter())
+    }
+
+    /// What phones publish.
+    fn phones(&self) -> impl Iterator<Item = String> + '_ {
+        phones::FILTERS.iter().map(|filter| self.in_group(filter))
+    }
+
+    fn in_group(&self, filter: &str) -> String {
         match self.mode {
-            Mode::Shared => format!("$share/{}/{}", self.group, Channel::Batch.filter()),
-            Mode::Plain => Channel::Batch.filter(),
+            Mode::Shared => format!("$share/{}/{filter}", self.group),
+            Mode::Plain => filter.to_owned(),
         }
+    }
+
+    /// Everything that members of a group share.
+    fn received(&self) -> Vec<String> {
+        std::iter::once(self.batches()).chain(self.phones()).collect()
     }
 
     fn own(&self, channel: Channel) -> String {
@@ -77,6 +92,7 @@ impl Subscription {
             // A group of our own: another member of the real group would take the message away.
             filters.push(format!("$share/{}/{}", self.client_id, self.own(Channel::Config)));
         }
+        filters.extend(self.phones());
         steps.push(Step::Subscribe(filters));
         steps
     }
@@ -87,7 +103,7 @@ impl Subscription {
             self.mode = Mode::Plain;
             return vec![
                 Step::Warn(refused("refuses the shared subscription")),
-                Step::Subscribe(vec![self.batches()]),
+                Step::Subscribe(self.received()),
                 self.start_self_test(now_ms),
             ];
         }
@@ -96,6 +112,11 @@ impl Subscription {
             return vec![Step::GiveUp(format!("the broker refuses the subscription to {}: {acl}", self.batches()))];
         }
         let mut steps = vec![Step::Ready(self.mode)];
+        if accepted.len() > phones::FILTERS.len() && accepted.iter().rev().take(phones::FILTERS.len()).any(|good| !good)
+        {
+            let acl = "give this user `topic read ns/#` in the broker's access list";
+            steps.push(Step::Warn(format!("the broker refuses the subscription to what phones publish: {acl}")));
+        }
         if !self.asked {
             steps.push(self.start_self_test(now_ms));
             if self.mode == Mode::Shared {
@@ -137,11 +158,11 @@ impl Subscription {
                 "the broker does not deliver what this user publishes, so no probe would hear an acknowledgement";
             steps.push(Step::Warn(format!("{what}: {acl}")));
         } else if self.mode == Mode::Shared && !self.shared_seen {
-            let shared = self.batches();
+            let shared = self.received();
             self.mode = Mode::Plain;
             steps.push(Step::Warn(refused("accepts the shared subscription but delivers nothing by it")));
-            steps.push(Step::Subscribe(vec![self.batches()]));
-            steps.push(Step::Unsubscribe(shared));
+            steps.push(Step::Subscribe(self.received()));
+            steps.extend(shared.into_iter().map(Step::Unsubscribe));
         }
         steps
     }
@@ -157,6 +178,10 @@ mod tests {
 
     fn subscription() -> Subscription {
         Subscription::new("collector", "collector-1")
+    }
+
+    fn plain() -> Vec<String> {
+        std::iter::once("phusong/v1/+/+/batch").chain(phones::FILTERS).map(str::to_owned).collect()
     }
 
     fn warns(steps: &[Step]) -> bool {
@@ -196,8 +221,8 @@ mod tests {
         s.connected(true);
         let steps = s.subscribed(&[false, true, true, false], 0);
         assert!(warns(&steps));
-        assert_eq!(steps[1], Step::Subscribe(vec!["phusong/v1/+/+/batch".into()]));
-        assert_eq!(s.subscribed(&[true], 0), [Step::Ready(Mode::Plain)]);
+        assert_eq!(steps[1], Step::Subscribe(plain()));
+        assert_eq!(s.subscribed(&[true; 6], 0), [Step::Ready(Mode::Plain)]);
     }
 
     #[test]
@@ -209,8 +234,23 @@ mod tests {
         assert!(s.time(SELF_TEST_MS - 1).is_empty());
         let steps = s.time(SELF_TEST_MS);
         assert!(warns(&steps));
-        assert_eq!(steps[1], Step::Subscribe(vec!["phusong/v1/+/+/batch".into()]));
+        assert_eq!(steps[1], Step::Subscribe(plain()));
         assert_eq!(steps[2], Step::Unsubscribe("$share/collector/phusong/v1/+/+/batch".into()));
+        assert_eq!(steps[3], Step::Unsubscribe("$share/collector/ns/+/gsm_message".into()));
+        assert_eq!(steps.len(), 2 + plain().len());
+    }
+
+    #[test]
+    fn what_phones_publish_is_subscribed_too_and_a_refusal_is_said() {
+        let mut s = subscription();
+        let Step::Subscribe(filters) = &s.connected(true)[0] else { panic!("subscribes first") };
+        assert_eq!(filters.last().map(String::as_str), Some("$share/collector/ns/+/device_status_message"));
+        let mut accepted = vec![true; filters.len()];
+        assert!(!warns(&s.subscribed(&accepted, 0)));
+        accepted.pop();
+        accepted.push(false);
+        let steps = s.subscribed(&accepted, 0);
+        assert!(warns(&steps) && steps[0] == Step::Ready(Mode::Shared));
     }
 
     #[test]

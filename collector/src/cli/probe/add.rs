@@ -138,7 +138,7 @@ pub fn password(config: &Config, of: &Password) -> anyhow::Result<()> {
 }
 
 /// The site of a probe that may send.
-fn registered(config: &Config, name: &ProbeId) -> anyhow::Result<SiteId> {
+pub fn registered(config: &Config, name: &ProbeId) -> anyhow::Result<SiteId> {
     let known = Readers::of(&config.data_dir).connect()?.probes()?;
     match known.iter().find(|row| row.probe == name.as_str()) {
         Some(row) if row.retired_ms.is_some() => bail!("probe {name} was retired; add one under a new name"),
@@ -188,7 +188,7 @@ fn give(
 }
 
 /// A lasting password and its line, where the broker finds it.
-fn lasting(config: &Config, name: &ProbeId, to: &PasswordTo) -> anyhow::Result<(String, String)> {
+pub fn lasting(config: &Config, name: &ProbeId, to: &PasswordTo) -> anyhow::Result<(String, String)> {
     if embedded(config) && to.passwd_file.is_none() {
         let mut made = Credentials::open(&config.data_dir)?.lasting_all(std::slice::from_ref(name))?;
         let password = made.remove(0);
