@@ -17,15 +17,18 @@ pub(super) fn cops(line: &Line, all: &mut Vec<Decoded>) {
     }
     let before = all.len();
     all.extend(groups.filter_map(|group| listed(line, group.text)));
-    // What the modem supports, or a scan that found nobody.
-    if all.len() == before {
+    // What the modem supports, or a scan that found nobody. A list that is cut off says nothing.
+    let is_support = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_whitespace() || b"(),-".contains(&byte);
+    if all.len() == before && line.fields.iter().all(|field| field.text.bytes().all(is_support)) {
         all.push(Decoded::without_values(Kind::Operator, NO_OPERATOR, line));
     }
 }
 
 /// `<mode>[,<format>,<name or PLMN>[,<AcT>]]`
 fn chosen(line: &Line) -> Option<Decoded> {
-    values::within(line.text(0), 0..=4)?;
+    if !line.text(0).is_empty() {
+        values::within(line.text(0), 0..=4)?;
+    }
     let mut one = Decoded::new(Kind::Operator, line);
     match values::plmn(line.text(2)) {
         Some((mcc, mnc)) => (one.mcc, one.mnc) = (Some(mcc), Some(mnc)),

@@ -228,7 +228,7 @@ pub(super) fn qcainfo(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) 
     let rest = line.fields.get(4..).unwrap_or_default();
     // The level is the first field below zero; a field before the cell's identity is the carrier's state.
     let whole = if technology == Technology::Lte { 6 } else { 5 };
-    let level = rest.iter().position(|field| field.text.starts_with('-'));
+    let level = rest.iter().position(|field| values::number(field.text).is_some_and(|number| number < 0.0));
     let at = match level {
         Some(at @ 1..=2) => at,
         _ if rest.len() >= whole => 2,

@@ -16,17 +16,18 @@ pub(super) fn registration(line: &Line, all: &mut Vec<Decoded>) {
     let act = text(&place, 2);
     one.act = values::act(act);
     one.technology = one.act.and_then(values::technology_of_act);
-    let (area, cell) = (values::hex(text(&place, 0)), values::hex(text(&place, 1)));
-    // Zeros for both stand for "none"; a cell 0 within an area can be.
-    let none = area.unwrap_or(0) == 0 && cell == Some(0);
-    one.cell_id = values::cell_id(cell, one.technology).filter(|_| !none);
     let of_packet_core = line.name.eq_ignore_ascii_case("+CEREG") || line.name.eq_ignore_ascii_case("+C5GREG");
+    let (area, cell) = (values::hex(text(&place, 0)), values::hex(text(&place, 1)));
+    // Two digits can be a routing area behind which the line was cut; no cell of LTE or 5G is so small.
+    let cell = cell.filter(|_| !of_packet_core || text(&place, 1).len() > 2);
     let tracking = of_packet_core || one.technology.is_some_and(|t| t == Technology::Lte || values::is_nr(t));
     let area = match (tracking, one.technology) {
         // Without an AcT: the widest that the command can mean.
         (true, technology) => values::area(area, technology),
         (false, technology) => values::area(area, technology.or(Some(Technology::Gsm))),
     };
+    // Zeros for both stand for "none"; a cell 0 within an area can be.
+    one.cell_id = values::cell_id(cell, one.technology).filter(|cell| *cell != 0 || area.is_some());
     if tracking {
         one.tac = area;
     } else {
@@ -47,28 +48,34 @@ fn head<'a, 'b>(fields: &'b [Field<'a>]) -> Option<(Option<u8>, &'b [Field<'a>])
     };
     if second.text.is_empty() {
         // `2,,`: a state and no place. With a place behind it either the state or the area is missing.
-        let place = fields.iter().skip(2).take(2).any(|field| !field.text.is_empty());
-        return (!place).then_some((Some(values::stat(first.text)?), &fields[1..]));
+        let no_place = fields.len() > 2 && fields.iter().skip(2).take(2).all(|field| field.text.is_empty());
+        return no_place.then_some((Some(values::stat(first.text)?), &fields[1..]));
     }
     // An area has four digits or more, or quotes; a state has neither.
     let is_stat = !second.quoted && second.text.len() <= 3 && values::stat(second.text).is_some();
-    if is_stat {
-        let mode = first.text.is_empty() || values::within(first.text, 0..=5).is_some();
-        return mode.then_some((values::stat(second.text), &fields[2..]));
+    let is_mode = first.text.is_empty() || values::within(first.text, 0..=5).is_some();
+    if is_stat && is_mode {
+        return Some((values::stat(second.text), &fields[2..]));
     }
-    values::hex(second.text).or_else(|| (second.text.contains(' ')).then_some(0))?;
+    // An area: six digits at most, padded to eight; some firmware prints its zeros as spaces.
+    let hex = second.text.len() <= 8 && second.text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b' ');
+    if !hex {
+        return None;
+    }
     let stat = values::stat(first.text);
     (stat.is_some() || first.text.is_empty()).then_some((stat, &fields[1..]))
 }
 
-/// Some modems put the routing area between area and cell: `2CA8, 20, B5583D, 7`.
+/// Some modems put the routing area (two digits) between area and cell: `2CA8, 20, B5583D, 7`.
 fn without_routing_area<'a>(place: &[Field<'a>]) -> Vec<Field<'a>> {
-    let is_act = |at: usize| values::act(text(place, at)).is_some();
     let third = text(place, 2);
-    let third_is_cell = (third.is_empty() || values::act(third).is_none() || third.len() > 3) && is_act(3);
-    let second_is_area = text(place, 1).len() <= 2;
-    if place.len() == 4 && third_is_cell && second_is_area {
-        return vec![place[0], place[2], place[3]];
+    let third_is_cell = (4..=9).contains(&third.len()) && values::hex(third).is_some();
+    // The cell itself can be missing.
+    let second = text(place, 1);
+    let fourth_is_act = place.len() == 4 && values::act(text(place, 3)).is_some();
+    let third_is_gap = third.is_empty() && !second.is_empty() && fourth_is_act;
+    if second.len() <= 2 && (third_is_cell || third_is_gap) {
+        return place.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, field)| *field).collect();
     }
     place.to_vec()
 }

@@ -21,7 +21,11 @@ pub(super) fn cpsi(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) {
         "NR5G_SA" => standalone(line),
         "NR5G_NSA" => second_leg(line),
         "NR5G" if is_second_leg(line) => old_second_leg(line),
-        "NR5G" => standalone(line),
+        "NR5G" if line.text(1).starts_with(|c: char| c.is_ascii_alphabetic()) || line.text(2).contains('-') => {
+            standalone(line)
+        }
+        // Of which kind cannot be said.
+        "NR5G" => Decoded::without_values(Kind::Signal, "unknown", line),
         s if s.starts_with("LTE") || s == "EMTC" || s.contains("CAT-M") || s.contains("NB-IOT") => lte(line, model),
         _ => return,
     };
@@ -115,8 +119,7 @@ fn leg(line: &Line) -> Decoded {
 
 /// A serving cell says its mode and its network where the leg has numbers.
 fn is_second_leg(line: &Line) -> bool {
-    let numeric = |at: usize| values::count(line.text(at)).is_some();
-    numeric(1) || (numeric(2) && line.text(1).is_empty())
+    [1, 2].into_iter().any(|at| values::count(line.text(at)).is_some())
 }
 
 /// `..,"<arfcn> <band>",RxLev,<track>,<C1-C2>`
@@ -144,18 +147,18 @@ fn wcdma(line: &Line) -> Decoded {
     one
 }
 
-/// Tenths or whole dB: one scale for all of them. RSRP decides, whose ranges do not meet; without it RSSI and RSRQ,
-/// where they are too large to be whole dB.
+/// Tenths or whole dB: one scale for all of them. RSRP decides, whose ranges do not meet; without it RSSI, which is whole
+/// where it can be, or RSRQ where it is too large to be whole.
 fn levels(one: &mut Decoded, rsrp: Option<f32>, rsrq: Option<f32>, rssi: Option<f32>) {
-    let beyond = |value: Option<f32>, whole: f32| value.is_some_and(|value| value.abs() > whole);
-    let tenths = match rsrp {
-        Some(rsrp) => rsrp.abs() > 200.0,
-        None => beyond(rssi, 130.0) || beyond(rsrq, 43.5),
-    };
-    // Without RSRP a small number can be either.
-    let known = rsrp.is_some() || tenths || rssi.is_some_and(|rssi| rssi.abs() > 60.0);
-    let read = |value: Option<f32>| value.filter(|_| known).map(|value| if tenths { value / 10.0 } else { value });
     let technology = one.technology.unwrap_or(Technology::Lte);
+    let of = |value: Option<f32>, read: fn(Option<f32>) -> Option<f32>| match value {
+        Some(_) if read(value).is_some() => Some(1.0),
+        Some(tenths) if read(Some(tenths / 10.0)).is_some() => Some(10.0),
+        _ => None,
+    };
+    let beyond = rsrq.filter(|rsrq| rsrq.abs() > 43.5).map(|_| 10.0);
+    let divisor = of(rsrp, values::rsrp).or_else(|| of(rssi, values::rssi)).or(beyond);
+    let read = |value: Option<f32>| Some(value? / divisor?);
     one.rsrp_dbm = values::rsrp(read(rsrp));
     one.rsrq_db = values::rsrq(read(rsrq), technology);
     one.rssi_dbm = values::rssi(read(rssi));
