@@ -8,18 +8,20 @@
 
 use crate::attempt::Means;
 use crate::config::{Config, Problems};
+use crate::control::{self, Served};
 use crate::device::clock;
 use crate::health;
+use crate::modems;
 use crate::notify::{Notifier, State};
 use crate::plan::{Plan, wire_uplink};
-use crate::positions::{self, Positions};
+use crate::positions::Positions;
 use crate::publish::{self, Applied, Inbound, PublishStatus, Publisher};
 use crate::record::{self, Recorder, Stamper, append};
 use crate::sampler::{Order, Sampler};
 use crate::spool::Urgency;
 use crate::spooler::SpoolHandle;
 use crate::start::{self, StartError, Started, reference, with_setup};
-use crate::status::{self, Facts};
+use crate::status::Facts;
 use crate::trial::{Trial, Verdict};
 use crate::watchers;
 use phusong_protocol::{DesiredConfig, Reading, SetupRef};
@@ -40,6 +42,8 @@ struct Agent {
     file: PathBuf,
     /// What the file says.
     config: Config,
+    /// What is in force, with what came from afar.
+    now: watch::Sender<Arc<Config>>,
     trial: Trial,
     spool: SpoolHandle,
     stamper: Stamper,
@@ -56,6 +60,7 @@ struct Tasks {
     spool: SpoolHandle,
     socket: PathBuf,
     sampler: JoinHandle<()>,
+    modems: JoinHandle<()>,
     recorder: JoinHandle<()>,
     clock: JoinHandle<()>,
     droppable: Vec<JoinHandle<()>>,
@@ -120,11 +125,23 @@ fn wire(
     let summary_ms = watch::Sender::new(in_force.schedule.summary_ms);
     let health_ms = watch::Sender::new(in_force.schedule.health_ms);
     let stop = watch::Sender::new(false);
-    let means = Means { wall: Some(keeper.wall()), ..Means::default() };
-    let sampler = Sampler::new(Plan::of(in_force), stamper.clone(), Arc::new(means));
+    let (modems, exchange, ends) = modems::ends();
+    let means = Arc::new(Means { wall: Some(keeper.wall()), modems: Some(exchange), ..Means::default() });
+    let sampler = Sampler::new(Plan::of(in_force), stamper.clone(), means.clone());
     let recorder = Recorder::new(spool.clone(), epoch, summary_ms.subscribe());
     let uplinks = in_force.uplinks.iter().map(|uplink| Arc::new(wire_uplink(uplink))).collect();
-    let (_modem_fixes, of_modems) = mpsc::channel(positions::QUEUE);
+    let fixes = watch::Sender::new(None);
+    let of_modems = fixes.subscribe();
+    let now = watch::Sender::new(Arc::new(in_force.clone()));
+    let inputs = modems::Inputs {
+        config: now.subscribe(),
+        stamper: stamper.clone(),
+        spool: spool.clone(),
+        rounds: rounds.clone(),
+        means,
+        fixes,
+    };
+    let seen_fix = fix.subscribe();
     let positions = Positions {
         config: config.position.clone(),
         anchor_ms: config.clock.anchor_ms,
@@ -144,7 +161,8 @@ fn wire(
     };
     let tasks = Tasks {
         spool: spool.clone(),
-        socket: status::socket_path(&config.data_dir),
+        socket: control::socket_path(&config.data_dir),
+        modems: tokio::spawn(modems::run(inputs, ends)),
         sampler: tokio::spawn(sampler.run(inbox, rounds)),
         recorder: tokio::spawn(recorder.run(spooled)),
         clock: tokio::spawn(keeper.run(stamper.clone(), spool.clone(), stop.subscribe())),
@@ -153,11 +171,12 @@ fn wire(
             tokio::spawn(watchers::power(config.power.clone(), stamper.clone(), spool.clone())),
             tokio::spawn(positions.run(of_modems)),
             tokio::spawn(report_health(facts.clone(), health_ms.subscribe())),
-            tokio::spawn(status::serve(facts)),
+            tokio::spawn(control::serve(Served { facts, modems, fix: seen_fix, surveys: None })),
         ],
         stop,
     };
-    let agent = Agent { file, config, trial, spool, stamper, setup, applied, orders, summary_ms, health_ms, publish };
+    let agent =
+        Agent { file, config, now, trial, spool, stamper, setup, applied, orders, summary_ms, health_ms, publish };
     (agent, tasks)
 }
 
@@ -276,6 +295,7 @@ impl Agent {
         };
         replace(&self.summary_ms, config.schedule.summary_ms);
         replace(&self.health_ms, config.schedule.health_ms);
+        self.now.send_replace(Arc::new(config.clone()));
         self.order(Order::Plan(Plan::of(config))).await;
     }
 
@@ -301,6 +321,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     compare("publish", old.publish == new.publish);
     compare("broker", old.brokers == new.brokers);
     compare("uplink", old.uplinks == new.uplinks);
+    compare("modem", old.modems == new.modems);
+    compare("radio_check", old.radio_check == new.radio_check);
     compare("clock", old.clock == new.clock);
     compare("place", old.place == new.place);
     compare("position", old.position == new.position);
@@ -314,6 +336,9 @@ impl Tasks {
     async fn end(self, publisher: Publisher) {
         // A task that panicked has nothing left to end.
         let _ = self.sampler.await;
+        // It holds an end of the rounds, and the recorder waits for all of them.
+        self.modems.abort();
+        let _ = self.modems.await;
         let _ = self.recorder.await;
         self.stop.send_replace(true);
         let _ = self.clock.await;

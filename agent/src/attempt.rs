@@ -6,6 +6,7 @@
 use crate::config::{BODY_BYTES, QUERY, RECORD, TargetConfig, TargetKind};
 use crate::device::clock;
 use crate::device::net::Hop;
+use crate::modems::exchange::Exchange;
 use crate::plan::Lane;
 use crate::probe::dns::{self, DnsProbe};
 use crate::probe::http::{Expected, HttpProbe, Url};
@@ -29,6 +30,8 @@ pub struct Means {
     pub sockets: EchoSockets,
     /// The floor of time for certificates; without it the wall clock is believed.
     pub wall: Option<watch::Receiver<WallClock>>,
+    /// What modems say of uplinks, and what they are told; absent where nobody reads modems.
+    pub modems: Option<Exchange>,
 }
 
 /// What one attempt came to; no outcome where there was nothing to measure.

@@ -2,7 +2,7 @@
 //!
 //! In: the text of one TOML file. Out: a [`Config`] that passed every rule, or the [`Problem`]s with file, line, field
 //! and what would be right. Refuses to know: what the values are used for. Limits: 256 KiB of text, 64 targets,
-//! 8 uplinks, 8 brokers, 20 problems shown at once.
+//! 8 uplinks, 8 modems, 8 brokers, 20 problems shown at once.
 
 mod check;
 mod locate;
@@ -11,7 +11,7 @@ mod position;
 mod problem;
 mod throughput;
 
-pub use modem::{ModemConfig, ModemSource};
+pub use modem::{CHECK_BYTES, ModemConfig, ModemSource, RadioCheckConfig};
 pub use position::{PositionConfig, PositionSource, PowerConfig, SurveyConfig};
 pub use problem::{Problem, Problems, Rule};
 pub use throughput::Direction;
@@ -62,6 +62,10 @@ pub struct Config {
     pub brokers: Vec<BrokerTable>,
     #[serde(default, rename = "uplink", skip_serializing_if = "Vec::is_empty")]
     pub uplinks: Vec<UplinkConfig>,
+    #[serde(default, rename = "modem", skip_serializing_if = "Vec::is_empty")]
+    pub modems: Vec<ModemConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radio_check: Option<RadioCheckConfig>,
     #[serde(default = "default_targets", rename = "target")]
     pub targets: Vec<TargetConfig>,
 }

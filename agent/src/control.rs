@@ -7,11 +7,14 @@
 //! What a question sets lasts as long as its connection: whoever walks away, or is killed, leaves nothing behind.
 
 mod client;
+mod serve;
 
 pub use client::{Client, ControlError, Lines};
+pub use serve::{Served, serve};
 
 use crate::device::modem::{ModemKey, Picture};
 use crate::device::position::Fix;
+use crate::survey;
 use phusong_protocol::{RadioCell, ScanEntry};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +58,12 @@ pub enum Question {
     Scan {
         modem: ModemKey,
     },
+    /// A technology check out of turn; its result is a sample. Answer: one line when it has begun.
+    RadioCheck {
+        modem: ModemKey,
+    },
+    /// Answer: one [`survey::Answer`].
+    Survey(survey::Ask),
 }
 
 /// Everything that a person in the field looks at.

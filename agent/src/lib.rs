@@ -20,6 +20,7 @@ pub mod summary;
 
 pub mod health;
 pub mod record;
+pub mod modems;
 pub mod positions;
 pub mod watchers;
 

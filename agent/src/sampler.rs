@@ -6,6 +6,7 @@
 
 use crate::attempt::{Attempted, Means, attempt};
 use crate::device::clock;
+use crate::modems::exchange::{Load, UplinkFacts};
 use crate::plan::{Lane, Plan};
 use crate::record::{Stamp, Stamper};
 use crate::schedule::Schedule;
@@ -35,15 +36,10 @@ struct Finished {
     plan: u64,
     index: usize,
     lane: Arc<Lane>,
+    /// What the modem said of the uplink when it began.
+    facts: Option<UplinkFacts>,
     stamp: Stamp,
     attempted: Attempted,
-}
-
-/// What our own bandwidth tests do to an uplink.
-#[derive(Debug, Clone, Copy, Default)]
-struct Load {
-    running: bool,
-    ended_mono_ms: Option<u64>,
 }
 
 /// The running sampler.
@@ -149,18 +145,20 @@ impl Sampler {
 
     fn start_rounds(&mut self) {
         while self.running.len() < self.plan.schedule.concurrency {
-            let may_start = |index: &usize| !self.testing || !self.plan.lanes[*index].is_test();
+            let testing = self.testing || self.transfer_elsewhere();
+            let may_start = |index: &usize| !testing || !self.plan.lanes[*index].is_test();
             let Some(at) = self.waiting.iter().position(may_start) else { return };
             let Some(index) = self.waiting.remove(at) else { return };
             let (plan, lane, means) = (self.generation, self.plan.lanes[index].clone(), self.means.clone());
             if let Some(allowance) = &lane.allowance {
                 self.testing = true;
+                self.tell_testing();
                 self.loaded.entry(allowance.interface.clone()).or_default().running = true;
             }
-            let (warmed, stamp) = (self.warmed[index], self.stamper.stamp());
+            let (warmed, stamp, facts) = (self.warmed[index], self.stamper.stamp(), self.facts_of(&lane));
             self.running.spawn(async move {
                 let attempted = attempt(&lane, &means, warmed).await;
-                Finished { plan, index, lane, stamp, attempted }
+                Finished { plan, index, lane, facts, stamp, attempted }
             });
         }
     }
@@ -175,17 +173,43 @@ impl Sampler {
             self.tested(&allowance.interface, done.attempted.outcome.as_ref());
         }
         let loaded = !done.lane.is_test() && self.was_loaded(&done.lane, done.stamp.mono_ms);
+        // Of a modem that was not yet known when the round began, what is known now.
+        let facts = done.facts.or_else(|| self.facts_of(&done.lane));
+        let target = Arc::new(done.lane.wire_target(done.attempted.address));
         let mut sample = self.stamper.sample(done.stamp, done.attempted.outcome?);
+        if let (Some(interface), Some(modems)) = (done.lane.interface(), &self.means.modems) {
+            modems.tries.send_modify(|tries| tries.take(interface, &target, &sample.outcome, done.stamp.mono_ms));
+        }
         sample.uplink = done.lane.uplink.clone();
+        if let (Some(facts), Some(uplink)) = (facts, sample.uplink.as_mut()) {
+            facts.put_on(Arc::make_mut(uplink));
+        }
         if let Some(uplink) = sample.uplink.as_mut().filter(|_| loaded) {
             Arc::make_mut(uplink).self_load = Some(true);
         }
-        sample.target = Some(Arc::new(done.lane.wire_target(done.attempted.address)));
+        sample.target = Some(target);
         Some(sample)
+    }
+
+    fn facts_of(&self, lane: &Lane) -> Option<UplinkFacts> {
+        let modems = self.means.modems.as_ref()?;
+        modems.facts.borrow().get(lane.interface()?).cloned()
+    }
+
+    /// Whether a transfer runs that is not of the schedule.
+    fn transfer_elsewhere(&self) -> bool {
+        self.means.modems.as_ref().is_some_and(|modems| modems.loads.borrow().values().any(|load| load.running))
+    }
+
+    fn tell_testing(&self) {
+        if let Some(modems) = &self.means.modems {
+            modems.tries.send_modify(|tries| tries.testing = self.testing);
+        }
     }
 
     fn tested(&mut self, interface: &str, outcome: Option<&Outcome>) {
         self.testing = false;
+        self.tell_testing();
         let load = self.loaded.entry(interface.to_owned()).or_default();
         load.running = false;
         // A test that its budget forbade has sent nothing.
@@ -196,8 +220,9 @@ impl Sampler {
 
     /// Whether a round that began then and ends now shared its uplink with a bandwidth test.
     fn was_loaded(&self, lane: &Lane, began_mono_ms: u64) -> bool {
-        let load = lane.interface().and_then(|interface| self.loaded.get(interface));
-        load.is_some_and(|load| {
+        let Some(interface) = lane.interface() else { return false };
+        let elsewhere = self.means.modems.as_ref().and_then(|modems| modems.loads.borrow().get(interface).copied());
+        [self.loaded.get(interface).copied(), elsewhere].into_iter().flatten().any(|load| {
             load.running || load.ended_mono_ms.is_some_and(|ended| ended.saturating_add(ECHO_MS) >= began_mono_ms)
         })
     }

@@ -1,8 +1,9 @@
-//! A running agent answers questions of the command line, over a socket in its data directory.
+//! What a running agent says about itself: its `status`, and whether a sample of now reaches the collector.
 //!
-//! In: one line, `status` or `check`. Out: one JSON document. Refuses to know: who asks; the directory's mode decides.
-//! Limits: 4 askers at once, a line of 64 bytes, 2 s for it; `check` waits at most [`ACK_WITHIN`].
+//! In: the spool, the publisher. Out: JSON documents. Refuses to know: the socket (`control.rs`). Limits: `check` waits
+//! at most [`ACK_WITHIN`].
 
+use crate::control::socket_path;
 use crate::device::clock;
 use crate::health;
 use crate::publish::{Applied, PublishStatus};
@@ -13,20 +14,12 @@ use phusong_protocol::{Epoch, Ranges, Reading, limits};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// How long a sample may take to the collector and back before `check` calls it a fault.
 pub const ACK_WITHIN: Duration = Duration::from_secs(30);
-const ASKERS: usize = 4;
-const LINE_BYTES: u64 = 64;
-const LINE_WITHIN: Duration = Duration::from_secs(2);
-
-pub fn socket_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("status.sock")
-}
 
 /// What can be told.
 #[derive(Clone)]
@@ -41,49 +34,8 @@ pub struct Facts {
     pub applied: watch::Receiver<Applied>,
 }
 
-/// Answers until dropped.
-pub async fn serve(facts: Facts) {
-    let path = socket_path(&facts.data_dir);
-    // The spool's lock is ours: a socket that lies here is of an agent that is gone.
-    let _stale = std::fs::remove_file(&path);
-    let listener = match UnixListener::bind(&path) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "`check` and `spool status` cannot ask this agent");
-            return;
-        }
-    };
-    let mut askers = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept(), if askers.len() < ASKERS => {
-                if let Ok((stream, _)) = accepted {
-                    askers.spawn(answer(stream, facts.clone()));
-                }
-            }
-            Some(_) = askers.join_next() => {}
-        }
-    }
-}
-
-async fn answer(stream: UnixStream, facts: Facts) {
-    let (from, mut to) = stream.into_split();
-    let mut line = String::new();
-    let mut from = BufReader::new(from.take(LINE_BYTES));
-    if !matches!(tokio::time::timeout(LINE_WITHIN, from.read_line(&mut line)).await, Ok(Ok(_))) {
-        return;
-    }
-    let answer = match line.trim() {
-        "status" => facts.status().await,
-        "check" => facts.check().await,
-        _ => json!({"error": "ask for `status` or `check`"}),
-    };
-    // An asker that went away needs no answer.
-    let _ = to.write_all(answer.to_string().as_bytes()).await;
-}
-
 impl Facts {
-    async fn status(&self) -> Value {
+    pub async fn status(&self) -> Value {
         let publish = self.publish.borrow().clone();
         let applied = self.applied.borrow().clone();
         json!({
@@ -103,7 +55,7 @@ impl Facts {
     }
 
     /// Writes a `health` sample and waits until the collector has it.
-    async fn check(&self) -> Value {
+    pub async fn check(&self) -> Value {
         let began = clock::mono_ms();
         let Some(status) = self.spool.status().await else { return json!({"error": "the agent is stopping"}) };
         let reading = health::reading(&status, began.saturating_sub(self.began_mono_ms), &self.data_dir);

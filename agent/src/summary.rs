@@ -26,6 +26,8 @@ struct Key {
     of: u8,
     target: String,
     interface: Option<String>,
+    /// Another SIM in the same window is another network.
+    sim_plmn: Option<String>,
     /// What was measured beside our own bandwidth test stands apart: it counts for nothing.
     self_load: bool,
     boot: Option<BootId>,
@@ -76,6 +78,7 @@ impl Summaries {
             of: of as u8,
             target: sample.target.as_ref().map(|t| t.name.clone()).unwrap_or_default(),
             interface: sample.uplink.as_ref().map(|u| u.interface.clone()),
+            sim_plmn: sample.uplink.as_ref().and_then(|u| u.sim_plmn.clone()),
             self_load: sample.uplink.as_ref().is_some_and(|u| u.self_load == Some(true)),
             boot: sample.boot_id,
             epoch,

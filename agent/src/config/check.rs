@@ -53,24 +53,28 @@ pub const FLOOR_MS: RangeInclusive<u64> = 1_000..=3_600_000;
 pub const HEIGHT_M: RangeInclusive<f32> = -100.0..=10_000.0;
 pub const DB: RangeInclusive<f32> = -60.0..=60.0;
 
-struct Found<'a> {
+pub(super) struct Found<'a> {
     source: &'a Source<'a>,
     problems: Vec<Problem>,
 }
 
 impl Found<'_> {
-    fn add(&mut self, path: &[Step<'_>], rule: Rule) {
+    pub(super) fn add(&mut self, path: &[Step<'_>], rule: Rule) {
         let line = self.source.line_of(path);
         self.problems.push(Problem { file: self.source.name.into(), line, field: shown(path), rule });
     }
 
-    fn within<T: PartialOrd + Display>(&mut self, path: &[Step<'_>], value: &T, range: RangeInclusive<T>) {
+    pub(super) fn line_of(&self, path: &[Step<'_>]) -> Option<usize> {
+        self.source.line_of(path)
+    }
+
+    pub(super) fn within<T: PartialOrd + Display>(&mut self, path: &[Step<'_>], value: &T, range: RangeInclusive<T>) {
         if !range.contains(value) {
             self.add(path, Rule::Between { min: range.start().to_string(), max: range.end().to_string() });
         }
     }
 
-    fn text(&mut self, path: &[Step<'_>], value: Option<&str>) {
+    pub(super) fn text(&mut self, path: &[Step<'_>], value: Option<&str>) {
         if value.is_some_and(|v| v.is_empty() || v.len() > limits::STRING_BYTES) {
             self.add(path, Rule::Length { max: limits::STRING_BYTES });
         }
@@ -95,6 +99,7 @@ pub fn whole(config: &Config, source: &Source<'_>) -> Result<(), Problems> {
         found.add(&[Step::Key("data_dir")], Rule::AbsolutePath);
     }
     uplinks(config, &mut found);
+    super::modem::check(config, &mut found);
     targets(config, &mut found);
     schedule(&config.schedule, &mut found);
     clock(config, &mut found);
@@ -112,6 +117,12 @@ pub fn remote(config: &Config, source: &Source<'_>) -> Result<(), Problems> {
     found.done()
 }
 
+/// As the kernel takes it.
+pub(super) fn is_interface(name: &str) -> bool {
+    let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    !name.is_empty() && name.len() <= 15 && !name.contains(odd)
+}
+
 fn uplinks(config: &Config, found: &mut Found<'_>) {
     if config.uplinks.len() > UPLINKS {
         found.add(&[Step::Key("uplink"), Step::Item(UPLINKS)], Rule::TooMany { max: UPLINKS });
@@ -119,8 +130,7 @@ fn uplinks(config: &Config, found: &mut Found<'_>) {
     for (i, uplink) in config.uplinks.iter().enumerate() {
         let at = |key| [Step::Key("uplink"), Step::Item(i), Step::Key(key)];
         let name = &uplink.interface;
-        let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
-        if name.is_empty() || name.len() > 15 || name.contains(odd) {
+        if !is_interface(name) {
             found.add(&at("interface"), Rule::InterfaceName);
         }
         if let Some(first) = config.uplinks[..i].iter().position(|u| u.interface == *name) {

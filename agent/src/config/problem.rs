@@ -40,6 +40,9 @@ pub enum Rule {
     PasswordTwice,
     BrokerUrl,
     CaWithoutTls,
+    NeededBy { key: &'static str, source: &'static str },
+    NotOf { source: &'static str },
+    NotInThisBuild { source: &'static str },
 }
 
 /// A broken rule with its place.
@@ -94,6 +97,11 @@ impl Rule {
             Rule::BrokerUrl => "must be mqtt://host[:port] or mqtts://host[:port]".into(),
             Rule::CaWithoutTls => "only an mqtts:// broker checks certificates; remove it or use mqtts://".into(),
             Rule::PasswordTwice => "give `password` or `password_file`, not both".into(),
+            Rule::NeededBy { key, source } => format!("a modem with source = \"{source}\" needs `{key}`"),
+            Rule::NotOf { source } => format!("a modem with source = \"{source}\" has no such key; remove it"),
+            Rule::NotInThisBuild { source } => {
+                format!("\"{source}\" is not in this small build; use \"at\" with a device, or the full build")
+            }
         }
     }
 
@@ -128,6 +136,11 @@ impl Rule {
             Rule::BrokerUrl => "phải có dạng mqtt://máy[:cổng] hoặc mqtts://máy[:cổng]".into(),
             Rule::CaWithoutTls => "chỉ máy chủ mqtts:// mới kiểm tra chứng thư; bỏ khóa này hoặc dùng mqtts://".into(),
             Rule::PasswordTwice => "chỉ ghi `password` hoặc `password_file`, không ghi cả hai".into(),
+            Rule::NeededBy { key, source } => format!("modem có source = \"{source}\" cần khóa `{key}`"),
+            Rule::NotOf { source } => format!("modem có source = \"{source}\" không có khóa này; hãy bỏ đi"),
+            Rule::NotInThisBuild { source } => {
+                format!("bản rút gọn này không có \"{source}\"; dùng \"at\" với device, hoặc bản đầy đủ")
+            }
         }
     }
 }

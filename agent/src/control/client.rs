@@ -5,6 +5,7 @@
 
 use super::{ANSWER_BYTES, AcceptStep, Aimed, Paced, Question, Refusal, Scanned, Seen, socket_path};
 use crate::device::modem::ModemKey;
+use crate::survey;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,17 @@ impl Client {
 
     pub async fn scan(&self, modem: &ModemKey) -> Result<Scanned, ControlError> {
         self.one(&Question::Scan { modem: modem.clone() }, SLOW_WITHIN).await
+    }
+
+    /// Begins a technology check; its result is a sample.
+    pub async fn radio_check(&self, modem: &ModemKey) -> Result<(), ControlError> {
+        let begun: serde_json::Value = self.one(&Question::RadioCheck { modem: modem.clone() }, FIRST_WITHIN).await?;
+        drop(begun);
+        Ok(())
+    }
+
+    pub async fn survey(&self, ask: survey::Ask) -> Result<survey::Answer, ControlError> {
+        self.one(&Question::Survey(ask), FIRST_WITHIN).await
     }
 
     /// A question with one line as its answer.

@@ -83,10 +83,15 @@ impl EchoSocket {
     }
 
     async fn echo(self, hop: Hop, timeout: Duration) -> Result<Duration, FailureKind> {
+        self.echo_of(hop, timeout, &PAYLOAD).await
+    }
+
+    /// One echo that carries this, and carries it back.
+    pub async fn echo_of(self, hop: Hop, timeout: Duration, payload: &[u8]) -> Result<Duration, FailureKind> {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let mut pinger = self.client.pinger(hop.address, self.ident).await;
         pinger.timeout(timeout).scope_id(hop.scope_id);
-        match pinger.ping(PingSequence(seq), &PAYLOAD).await {
+        match pinger.ping(PingSequence(seq), payload).await {
             Ok((packet, rtt)) => answered(&packet).map(|()| rtt),
             Err(SurgeError::Timeout { .. }) => Err(FailureKind::Timeout),
             Err(SurgeError::IOError(error)) => Err(kind_of(&error)),

@@ -12,6 +12,7 @@
 //! without sending what waits. `docs/adr/0010-throughput-on-our-own-sockets.md` has the figures.
 
 mod meter;
+pub mod paced;
 mod speed;
 mod transfer;
 

@@ -1,0 +1,129 @@
+//! What the sampler and the modems tell each other: facts of uplinks one way, what attempts came to the other way.
+//!
+//! In: a modem's state, a round's outcome. Out: [`UplinkFacts`] that go on samples, [`Tries`] that tell a stale signal.
+//! Refuses to know: who measures what when. Limits: one entry for each interface of an uplink.
+
+use crate::device::modem::ModemState;
+use phusong_protocol::{Outcome, Reading, RegistrationStat, Rrc, ServiceState, Tag, Target, Technology, Uplink};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+/// What the modem says about the link that it carries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UplinkFacts {
+    pub sim_plmn: Option<String>,
+    pub serving_plmn: Option<String>,
+    pub roaming: Option<bool>,
+    pub service_state: Option<ServiceState>,
+    pub technology: Option<Technology>,
+    pub rrc: Option<Rrc>,
+}
+
+pub type FactsByInterface = BTreeMap<String, UplinkFacts>;
+
+/// What attempts on an uplink came to last, those at its gateway aside: it may answer where the air is dead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tried {
+    pub answered_mono_ms: Option<u64>,
+    pub failed_mono_ms: Option<u64>,
+    /// Of the last echo or handshake that came back.
+    pub rtt_us: Option<u32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tries {
+    pub uplinks: BTreeMap<String, Tried>,
+    /// Whether a bandwidth test of the schedule runs.
+    pub testing: bool,
+}
+
+/// What transfers of ours do to an uplink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    pub running: bool,
+    pub ended_mono_ms: Option<u64>,
+}
+
+pub type LoadsByInterface = BTreeMap<String, Load>;
+
+/// The sampler's ends.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub facts: watch::Receiver<FactsByInterface>,
+    /// Of what does not run in the sampler: technology checks, commissioning.
+    pub loads: watch::Receiver<LoadsByInterface>,
+    pub tries: watch::Sender<Tries>,
+}
+
+impl UplinkFacts {
+    /// `sim_plmn`: of the SIM that was there last; the link stays that operator's when the modem is gone.
+    pub fn of(state: &ModemState, sim_plmn: Option<&str>) -> Self {
+        let sim_plmn = sim_plmn.map(str::to_owned);
+        let Some(registration) = state.registration.as_ref().map(|known| &known.value) else {
+            return UplinkFacts { sim_plmn, ..Self::default() };
+        };
+        let service_state = registration.service.or(match registration.stat {
+            RegistrationStat::Home | RegistrationStat::HomeSmsOnly => Some(ServiceState::Home),
+            RegistrationStat::Roaming | RegistrationStat::RoamingSmsOnly => Some(ServiceState::Roaming),
+            RegistrationStat::EmergencyOnly => Some(ServiceState::Limited),
+            // Idle and searching may hide a foreign network: the reply does not say.
+            _ => None,
+        });
+        let signal = state.signal.as_ref().map(|known| &known.value);
+        let served = matches!(service_state, Some(ServiceState::Home | ServiceState::Roaming));
+        let of_cell = || {
+            let cell = signal.iter().flat_map(|signal| &signal.cells).find(|cell| cell.mcc.is_some())?;
+            Some(format!("{}-{}", cell.mcc.as_deref()?, cell.mnc.as_deref()?))
+        };
+        UplinkFacts {
+            sim_plmn,
+            serving_plmn: registration.plmn.clone().or_else(of_cell),
+            roaming: match service_state {
+                Some(ServiceState::Home) => Some(false),
+                Some(ServiceState::Roaming) => Some(true),
+                _ => None,
+            },
+            service_state,
+            technology: registration.technology.filter(|_| served),
+            rrc: signal.and_then(|signal| signal.rrc).filter(|_| served),
+        }
+    }
+
+    /// The modem knows better than the configuration, also where it knows that there is nothing.
+    pub fn put_on(&self, uplink: &mut Uplink) {
+        uplink.sim_plmn.clone_from(&self.sim_plmn);
+        uplink.serving_plmn.clone_from(&self.serving_plmn);
+        uplink.roaming = self.roaming;
+        uplink.service_state = self.service_state;
+        uplink.technology = self.technology;
+        uplink.rrc = self.rrc;
+    }
+}
+
+impl Tries {
+    /// Counts a round that began then.
+    pub fn take(&mut self, interface: &str, target: &Target, outcome: &Outcome, began_mono_ms: u64) {
+        if target.tags.iter().any(|tag| matches!(tag, Tag::Gateway | Tag::Loudspeaker)) {
+            return;
+        }
+        let tried = self.uplinks.entry(interface.to_owned()).or_default();
+        match outcome {
+            Outcome::Failure(_) => tried.failed_mono_ms = tried.failed_mono_ms.max(Some(began_mono_ms)),
+            Outcome::Reading(reading) => {
+                tried.answered_mono_ms = tried.answered_mono_ms.max(Some(began_mono_ms));
+                tried.rtt_us = match reading {
+                    Reading::Latency(r) => r.rtt_us.last().copied().or(tried.rtt_us),
+                    Reading::Tcp(r) => Some(r.connect_us),
+                    _ => tried.rtt_us,
+                };
+            }
+        }
+    }
+}
+
+impl Tried {
+    /// Whether the last attempt failed, and nothing was answered since then.
+    pub fn nothing_since(&self, mono_ms: u64) -> bool {
+        self.failed_mono_ms > self.answered_mono_ms && self.answered_mono_ms.is_none_or(|at| at < mono_ms)
+    }
+}

@@ -1,0 +1,1 @@
+//! Scripts of what modems say, and the samples that they become.
