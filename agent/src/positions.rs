@@ -15,8 +15,8 @@ use phusong_protocol::{ClockReading, Outcome, PlaceSource, Reading};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// Fixes that wait.
-pub const QUEUE: usize = 16;
+/// Words of gpsd that wait.
+const QUEUE: usize = 16;
 /// A receiver's report reaches us within its second.
 const GPS_ERR_MS: u32 = 1_000;
 /// Earlier than this project: a receiver that has lost count of its weeks.
@@ -34,7 +34,7 @@ pub struct Positions {
 
 impl Positions {
     /// Runs as long as the agent. `of_modems`: what the receivers of modems say.
-    pub async fn run(self, mut of_modems: mpsc::Receiver<Fix>) {
+    pub async fn run(self, mut of_modems: watch::Receiver<Option<Fix>>) {
         let (to, heard) = mpsc::channel(QUEUE);
         match self.config.source {
             PositionSource::Fixed => {}
@@ -44,8 +44,9 @@ impl Positions {
             }
             PositionSource::Modem => {
                 let hand_on = async {
-                    while let Some(fix) = of_modems.recv().await {
-                        if to.send(Heard::Fix(fix)).await.is_err() {
+                    while of_modems.changed().await.is_ok() {
+                        let heard = of_modems.borrow_and_update().map_or(Heard::Lost, Heard::Fix);
+                        if to.send(heard).await.is_err() {
                             return;
                         }
                     }

@@ -6,6 +6,15 @@
 //!
 //! A survey goes on after a restart of the agent; only `stop` ends it.
 
+mod export;
+mod journal;
+mod pace;
+mod point;
+
+pub use export::{ExportError, Exported, Format, export};
+pub use journal::{Journal, is_name, names, path};
+pub use point::{Began, Line, Marked, Point, VERSION};
+
 use phusong_protocol::Mark;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
