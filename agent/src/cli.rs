@@ -4,6 +4,7 @@
 //! sense. Refuses to know: how anything is done. Limits: one command a run.
 
 mod aim;
+mod calibrate;
 mod check;
 mod config;
 mod join;
@@ -42,6 +43,7 @@ enum Command {
     },
     Check,
     Aim(aim::Aim),
+    Calibrate(calibrate::Calibrate),
     #[command(subcommand)]
     Spool(SpoolCommand),
     #[command(subcommand)]
@@ -108,6 +110,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Measure { json } => measure::command(&said, json),
         Command::Check => check::command(&said),
         Command::Aim(aim) => aim::command(&said, aim),
+        Command::Calibrate(calibrate) => calibrate::command(&said, calibrate),
         Command::Spool(SpoolCommand::Status { json }) => spool::status(&said, json),
         Command::Spool(SpoolCommand::Export { file, raw }) => spool::export(&said, &file, raw),
         Command::Spool(SpoolCommand::Ack { file }) => spool::ack(&said, &file),
@@ -136,6 +139,7 @@ fn command(language: Language) -> clap::Command {
         .mut_subcommand("measure", |c| c.about(say(Help::Measure)).mut_arg("json", |a| a.help(say(Help::Json))))
         .mut_subcommand("check", |c| c.about(say(Help::Check)))
         .mut_subcommand("aim", |c| aim::described(c, language))
+        .mut_subcommand("calibrate", |c| calibrate::described(c, language))
         .mut_subcommand("spool", |c| {
             c.about(say(Help::Spool))
                 .disable_help_subcommand(true)

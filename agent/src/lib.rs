@@ -43,6 +43,7 @@ pub mod start;
 pub mod status;
 
 pub mod aim;
+pub mod calibrate;
 
 pub mod agent;
 pub mod cli;

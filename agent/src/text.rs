@@ -6,6 +6,7 @@
 
 mod advice;
 pub(crate) mod aim;
+mod calibrate;
 mod finding;
 mod help;
 mod join;
@@ -16,6 +17,7 @@ mod spool;
 pub use crate::config::Language;
 pub use advice::Advice;
 pub use aim::AimText;
+pub use calibrate::CalibrateText;
 pub use finding::Finding;
 pub use help::Help;
 pub use join::JoinText;
@@ -80,6 +82,7 @@ mod tests {
         for (file, text) in [
             ("advice", include_str!("text/advice.rs")),
             ("aim", include_str!("text/aim.rs")),
+            ("calibrate", include_str!("text/calibrate.rs")),
             ("finding", include_str!("text/finding.rs")),
             ("help", include_str!("text/help.rs")),
             ("join", include_str!("text/join.rs")),

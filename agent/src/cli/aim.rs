@@ -15,7 +15,7 @@ use crate::aim::Screen;
 use crate::config::Config;
 use crate::device::modem::ModemKey;
 use crate::text::{AimText, Language, Said};
-use own_agent::OwnAgent;
+pub(super) use own_agent::OwnAgent;
 use session::Session;
 use std::io::IsTerminal;
 use std::process::ExitCode;

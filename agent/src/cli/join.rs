@@ -17,7 +17,7 @@ use crate::disk::{DiskError, RealDisk};
 use crate::text::JoinText;
 use exchange::{Failure, Joined, exchange, lets_in};
 use file::Draft;
-pub(super) use file::give_to_service;
+pub(super) use file::{give_to_service, replace};
 use phusong_protocol::JoinCode;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;

@@ -63,10 +63,10 @@ pub const HELP: [(&str, &str); 15] = [
     ("Xoay chậm, nhìn SINR rồi mới đến RSRP.", "Turn slowly: SINR first, then RSRP."),
     ("10 s: trung vị của 10 giây vừa qua", "10 s: median of the last 10 seconds"),
     ("nhất, ◆: tốt nhất ở đúng ô này", "best, ◆: the best of this very cell"),
-    ("Giữ yên 10 s: một mẫu được lưu.", "Hold still for 10 s: a sample is kept."),
+    ("Giữ yên 10 s: một mẫu được lưu.", "Hold still 10 s: a sample is kept."),
     ("Đổi ô: một dòng mới, tính lại từ đầu.", "Another cell: a new row, a new count."),
     ("Gạch ngang: số cũ, không dùng được.", "Struck out: old, do not go by it."),
-    ("Nhánh lệch quá 10 dB: xem dây, đầu nối.", "A branch off by 10 dB: look at its cable."),
+    ("Nhánh lệch quá 10 dB: xem dây, đầu nối.", "A branch off by 10 dB: see its cable."),
     ("Phím bất kỳ: trở lại.", "Any key: back."),
 ];
 
@@ -158,9 +158,7 @@ fn about(text: &AimText) -> (String, String) {
 
 fn trouble(text: &AimText) -> (String, String) {
     match text {
-        AimText::NoModem => {
-            plain("chưa thấy modem nào: xem dây USB, [[modem]]", "no modem seen yet: cable, [[modem]]?")
-        }
+        AimText::NoModem => plain("chưa thấy modem nào: xem dây, [[modem]]", "no modem seen yet: cable, [[modem]]?"),
         AimText::Missing { modem } => (format!("chưa thấy modem {modem}"), format!("modem {modem} is not seen yet")),
         AimText::Lost { why } => (format!("mất chương trình đo: {why}"), format!("the agent is lost: {why}")),
         AimText::TooSmall => plain("màn hình quá nhỏ: cần 40x20", "too small: 40x20 is needed"),
@@ -186,7 +184,7 @@ fn shown(text: &AimText) -> (String, String) {
             "a nghiệm thu  Tab chân kia  m modem  i đảo màu  ? trợ giúp  q thoát",
             "a accept  Tab other leg  m modem  i invert  ? help  q quit",
         ),
-        AimText::KeysShort => plain("a nghiệm thu  l bảng  ? trợ giúp  q thoát", "a accept  l lists  ? help  q quit"),
+        AimText::KeysShort => plain("a nghiệm thu  l bảng  ? giúp  q thoát", "a accept  l lists  ? help  q quit"),
         AimText::Nameless => plain("modem không nói ô nào", "the modem names no cell"),
         AimText::CellId { id } => (format!("ô {id}"), format!("cell {id}")),
         AimText::Median { value } => (format!("10 s {value}"), format!("10 s {value}")),
@@ -309,12 +307,12 @@ mod tests {
     #[test]
     fn every_line_of_the_help_fits_forty_columns_in_both_languages() {
         for (vi, en) in HELP {
-            assert!(vi.chars().count() <= 40 && en.chars().count() <= 41, "{vi} / {en}");
+            assert!(vi.chars().count() <= 40 && en.chars().count() <= 40, "{vi} / {en}");
             assert!(vi.is_empty() == en.is_empty(), "{vi} / {en}");
         }
         for text in [AimText::KeysShort, AimText::HoldStill, AimText::NoModem, AimText::TooSmall] {
             let (vi, en) = text.both();
-            assert!(vi.chars().count() <= 44 && en.chars().count() <= 44, "{vi} / {en}");
+            assert!(vi.chars().count() <= 40 && en.chars().count() <= 40, "{vi} / {en}");
         }
     }
 

@@ -102,7 +102,7 @@ fn both_sizes_show_value_median_best_bar_cell_and_the_cells_before() {
             "KIỂM TRA CÁP NÀY: nhánh 2 (-14 dB)",
             "B3 123/1650",
             "-97 dBm",
-            "giữ yên 10 s",
+            "GIỮ YÊN 1/10 s █·········",
             "a nghiệm thu",
         ] {
             assert!(page.contains(wanted), "{size:?}: {wanted}\n{page}");

@@ -182,7 +182,7 @@ fn pem(der: &[u8]) -> String {
 }
 
 /// After a crash it is the old file or the new one. Root's files belong to the service's group.
-fn replace(file: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+pub fn replace(file: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     let scratch = file.with_extension("new");
     let _left_behind = std::fs::remove_file(&scratch);
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&scratch)?;
