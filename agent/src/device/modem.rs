@@ -4,6 +4,7 @@
 //! [`Picture`] for everybody who looks. Refuses to know: samples, spools, what a state means for coverage. Limits:
 //! [`QUEUE`] events wait, then the source waits; a source degrades per field: what it cannot read is absent.
 
+pub mod at;
 pub mod decode;
 pub mod picture;
 
