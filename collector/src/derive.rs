@@ -306,10 +306,12 @@ fn stretch(touch: &Touch, now: i64) -> Option<(i64, i64)> {
     let kind = ReadingKind::from_code(touch.kind);
     use ReadingKind as K;
     match kind {
-        Some(K::Latency | K::Tcp | K::Dns | K::Http | K::Throughput | K::Summary) | None => Some((first - 2, last + 1)),
+        Some(K::Latency | K::Tcp | K::Dns | K::Http | K::Throughput | K::Summary) => Some((first - 2, last + 1)),
+        // A scan reaches back; a reset, or a modem that was not found, on.
+        Some(K::Radio | K::Neighbours | K::Scan) | None => Some((first - 2, last + 3)),
         Some(K::Boot | K::Power) => Some((first - 2, last + FACT_WINDOWS)),
-        // The last word about a link speaks of every gap until the next.
-        Some(K::Link) => Some((first - 2, now.max(last + FACT_WINDOWS))),
+        // The last word about a link or a modem speaks of every window until the next.
+        Some(K::Link | K::Registration) => Some((first - 2, now.max(last + FACT_WINDOWS))),
         Some(_) => None,
     }
 }

@@ -30,17 +30,40 @@ pub struct GapTally {
     pub gateway_answered: i64,
     /// A radio said that there was no signal.
     pub no_signal: i64,
+    /// Of these, by its registration: no service or limited service, whatever the level.
+    pub no_service: i64,
+    /// A radio had a signal that is enough, and a bearer.
+    pub usable: i64,
+    pub bearer: i64,
 }
 
 impl GapTally {
     pub fn of(window: &Window, no_signal: bool) -> Self {
-        GapTally { dead: 1, gateway_answered: i64::from(window.gateway_answered > 0), no_signal: i64::from(no_signal) }
+        let mut tally = GapTally {
+            dead: 1,
+            gateway_answered: i64::from(window.gateway_answered > 0),
+            no_signal: i64::from(no_signal),
+            ..GapTally::default()
+        };
+        if let Some(radio) = window.radio.as_deref().filter(|radio| radio.all() > 0) {
+            tally.no_service = i64::from(no_signal && 2 * radio.dead >= radio.dead + radio.low + radio.marginal);
+            tally.usable = i64::from(!no_signal);
+            tally.bearer = i64::from(!no_signal && radio.bearer);
+        }
+        tally
     }
 
     pub fn add(&mut self, other: GapTally) {
-        self.dead += other.dead;
-        self.gateway_answered += other.gateway_answered;
-        self.no_signal += other.no_signal;
+        self.plus(other, 1);
+    }
+
+    fn plus(&mut self, other: GapTally, sign: i64) {
+        self.dead += sign * other.dead;
+        self.gateway_answered += sign * other.gateway_answered;
+        self.no_signal += sign * other.no_signal;
+        self.no_service += sign * other.no_service;
+        self.usable += sign * other.usable;
+        self.bearer += sign * other.bearer;
     }
 }
 
@@ -88,7 +111,7 @@ impl<'p> GapFold<'p> {
             no: window.no,
             dead,
             tally: if dead { GapTally::of(window, no_signal) } else { GapTally::default() },
-            evidence: if dead { window.evidence.clone() } else { Vec::new() },
+            evidence: if dead { evidence(window, no_signal) } else { Vec::new() },
         };
         if dead && let Some(gap) = &mut self.open {
             grow(gap, &known);
@@ -144,9 +167,7 @@ impl<'p> GapFold<'p> {
         // Dead windows after the first that was not belong to it no more.
         let after = |known: &&Known| known.dead && Some(known.no) > end;
         for known in self.recent.iter().filter(after) {
-            gap.tally.dead -= known.tally.dead;
-            gap.tally.gateway_answered -= known.tally.gateway_answered;
-            gap.tally.no_signal -= known.tally.no_signal;
+            gap.tally.plus(known.tally, -1);
         }
         gap.last_dead = gap.last_dead.min(end.unwrap_or(gap.last_dead));
         self.gaps.push(Gap { end, ..gap });
@@ -158,6 +179,14 @@ impl<'p> GapFold<'p> {
         self.silence_until(as_of.0);
         self.gaps.extend(self.open.take());
         self.gaps
+    }
+}
+
+/// What proves a dead window: where there was no signal, the looks that said so come first.
+fn evidence(window: &Window, no_signal: bool) -> Vec<SampleId> {
+    match &window.radio {
+        Some(radio) if no_signal => radio.evidence.iter().chain(&window.evidence).take(EVIDENCE).copied().collect(),
+        _ => window.evidence.clone(),
     }
 }
 

@@ -4,7 +4,9 @@
 //! nothing; an echo alone never proves a failure.
 
 use crate::policy::Policy;
+use crate::radio::Block;
 use crate::rtt::Rtts;
+use crate::signal::Radio;
 use crate::window::{TargetTally, Window};
 use std::collections::BTreeSet;
 
@@ -35,6 +37,36 @@ pub enum Reason {
     Loss,
     Slow,
     Served,
+    /// A signal and no verdict of transfers.
+    Signal,
+    /// Below the weak level for half of the observed time.
+    WeakSignal,
+    /// Below the dead level, and yet it served.
+    Edge,
+    /// The SIM is absent, locked, or refused for a reason of the subscription.
+    Sim,
+    /// The network refused us for another reason.
+    Denied,
+    /// Registered, and no data bearer was given.
+    Bearer,
+    /// The modem is not there.
+    Modem,
+}
+
+impl Reason {
+    pub const fn of(block: Block) -> Self {
+        match block {
+            Block::Sim => Reason::Sim,
+            Block::Denied => Reason::Denied,
+            Block::Bearer => Reason::Bearer,
+            Block::Gone => Reason::Modem,
+        }
+    }
+
+    /// It is our side that could not test.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Reason::OwnSide | Reason::Portal | Reason::Sim | Reason::Denied | Reason::Bearer | Reason::Modem)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,30 +101,58 @@ pub fn judge(windows: &[Window], at: usize, policy: &Policy) -> Graded {
         Service::Fail => (Grade::Dead, Reason::NoAnswer),
         Service::Ok => weak(windows, at, policy).map_or((Grade::Good, Reason::Served), |why| (Grade::Weak, why)),
     };
-    let (grade, reason) = match (signal(window, policy), by_service) {
-        // A transfer beats registration beats level.
-        (Some(Grade::Dead), (Grade::Unknown, _)) => (Grade::Dead, Reason::NoSignal),
-        (Some(signal), (Grade::Unknown, _)) => (signal, Reason::Served),
-        (_, known) => known,
+    let by_signal = window.radio.as_ref().and_then(|radio| signal(radio, window, service, policy));
+    let (grade, reason) = match (by_signal, by_service) {
+        (None, known) => known,
+        // What kept us from testing keeps us from calling it covered.
+        (Some((grade, _)), (Grade::Unknown, why)) if grade != Grade::Dead && why.is_ours() => by_service,
+        (Some(signal), (Grade::Unknown, _)) => signal,
+        // The worse one; of two dead ones the radio says more, of others the transfer.
+        (Some(signal), known) if signal.0 < known.0 || signal.0 == Grade::Dead => signal,
+        (Some(_), known) => known,
     };
     Graded { no: window.no, grade, reason, service, policy: policy.version }
 }
 
-fn signal(window: &Window, policy: &Policy) -> Option<Grade> {
-    let (alive, dead) = window.signal?;
-    let observed = f64::from(alive) + f64::from(dead);
-    Some(if f64::from(dead) >= policy.dead_share * observed { Grade::Dead } else { Grade::Good })
+/// A transfer beats registration, and registration beats level.
+fn signal(radio: &Radio, window: &Window, service: Service, policy: &Policy) -> Option<(Grade, Reason)> {
+    let all = radio.all();
+    if all == 0 {
+        return None;
+    }
+    // Where attempts were answered and none failed, the modem's word is not believed.
+    let refuted = service == Service::Ok && window.unanswered() == 0 && window.link_down == 0;
+    let dead = match service {
+        Service::Ok if refuted => 0,
+        Service::Ok => radio.dead,
+        Service::Untested => radio.dead + radio.low,
+        Service::Fail => radio.dead + radio.low + radio.marginal,
+    };
+    if f64::from(dead) >= policy.dead_share * f64::from(all) {
+        return Some((Grade::Dead, Reason::NoSignal));
+    }
+    if 2 * u32::from(radio.weak) < u32::from(all) {
+        return Some((Grade::Good, Reason::Signal));
+    }
+    let edge = service == Service::Ok && 2 * radio.low >= all;
+    Some((Grade::Weak, if edge { Reason::Edge } else { Reason::WeakSignal }))
 }
 
 fn service(windows: &[Window], at: usize, policy: &Policy) -> (Service, Reason) {
     let window = &windows[at];
+    if window.radio.is_some() && behind_portal(windows, at, policy) {
+        return (Service::Untested, Reason::Portal);
+    }
     if window.answered() > 0 {
         return (Service::Ok, Reason::Served);
+    }
+    if let Some(block) = window.block() {
+        return (Service::Untested, Reason::of(block));
     }
     if window.tried.is_none() {
         return (Service::Untested, Reason::NotMeasured);
     }
-    if window.own_side() {
+    if window.own_side() || window.no_link() {
         return (Service::Untested, Reason::OwnSide);
     }
     if window.portal > 0 {
@@ -102,7 +162,11 @@ fn service(windows: &[Window], at: usize, policy: &Policy) -> (Service, Reason) 
         return (Service::Fail, Reason::NoAnswer);
     }
     let before = at.checked_sub(1).map(|at| &windows[at]).filter(|before| {
-        before.no + 1 == window.no && before.answered() == 0 && before.portal == 0 && !before.own_side()
+        before.no + 1 == window.no
+            && before.answered() == 0
+            && before.portal == 0
+            && !before.own_side()
+            && before.block().is_none()
     });
     match before {
         Some(before) if !window.targets.is_empty() && enough(&[window, before], policy) => {
@@ -110,6 +174,12 @@ fn service(windows: &[Window], at: usize, policy: &Policy) -> (Service, Reason) 
         }
         _ => (Service::Untested, Reason::TooLittle),
     }
+}
+
+/// The last word of HTTP was a portal: a spent plan answers everything else as it likes.
+fn behind_portal(windows: &[Window], at: usize, policy: &Policy) -> bool {
+    let said = back(windows, at, policy).find(|window| window.portal > 0 || window.pages > 0);
+    said.is_some_and(|window| window.portal > 0 && window.pages == 0)
 }
 
 /// Whether the failures of these windows prove one: several targets and attempts, one of them a transfer.
@@ -236,6 +306,69 @@ mod tests {
             let graded = judge(&windows, windows.len() - 1, &Policy::default());
             assert_eq!((graded.grade, graded.reason), wanted, "{name}");
         }
+    }
+
+    #[test]
+    fn a_transfer_beats_registration_and_registration_beats_level() {
+        let radio = |radio: Radio| Window { radio: Some(Box::new(radio)), ..Window::new(crate::window::WindowNo(1)) };
+        let with = |of: Radio, targets: Vec<TargetTally>| Window { targets, tried: Some((0, 1)), ..radio(of) };
+        let answered = || vec![tally(1, 5, 0, 0), tally(2, 5, 0, 0)];
+        let mixed = || vec![tally(1, 1, 4, 2), tally(2, 0, 5, 5)];
+        let failed = || vec![tally(1, 0, 5, 2), tally(2, 0, 5, 5)];
+        let alive = || Radio { alive: 1000, ..Radio::default() };
+        let dead = || Radio { dead: 700, alive: 300, ..Radio::default() };
+        let low = || Radio { low: 1000, weak: 1000, ..Radio::default() };
+        let marginal = || Radio { marginal: 1000, weak: 1000, ..Radio::default() };
+        let blocked = |block| Radio { block: Some((block, 900)), ..Radio::default() };
+        for (name, window, wanted) in [
+            ("signal alone", radio(alive()), (Grade::Good, Reason::Signal)),
+            ("no signal", radio(dead()), (Grade::Dead, Reason::NoSignal)),
+            (
+                "for less than the share",
+                radio(Radio { dead: 590, alive: 410, ..Radio::default() }),
+                (Grade::Good, Reason::Signal),
+            ),
+            ("no signal and failures", with(dead(), failed()), (Grade::Dead, Reason::NoSignal)),
+            ("no signal for most of the time", with(dead(), mixed()), (Grade::Dead, Reason::NoSignal)),
+            ("a word that every transfer refutes", with(dead(), answered()), (Grade::Good, Reason::Served)),
+            ("low", radio(low()), (Grade::Dead, Reason::NoSignal)),
+            ("low and served", with(low(), answered()), (Grade::Weak, Reason::Edge)),
+            ("marginal", radio(marginal()), (Grade::Weak, Reason::WeakSignal)),
+            ("marginal and served", with(marginal(), answered()), (Grade::Weak, Reason::WeakSignal)),
+            ("marginal and failed", with(marginal(), failed()), (Grade::Dead, Reason::NoSignal)),
+            ("a signal and no answer", with(alive(), failed()), (Grade::Dead, Reason::NoAnswer)),
+            ("weak and served", with(Radio { weak: 600, ..alive() }, answered()), (Grade::Weak, Reason::WeakSignal)),
+            ("no SIM", with(blocked(Block::Sim), failed()), (Grade::Unknown, Reason::Sim)),
+            (
+                "no bearer, with a signal",
+                with(Radio { block: Some((Block::Bearer, 900)), ..alive() }, failed()),
+                (Grade::Unknown, Reason::Bearer),
+            ),
+            ("no modem, and no attempt", radio(blocked(Block::Gone)), (Grade::Unknown, Reason::Modem)),
+            ("blocked, and yet it served", with(blocked(Block::Sim), answered()), (Grade::Good, Reason::Served)),
+            (
+                "no link under a signal",
+                Window { link_down: 3, ..with(alive(), vec![]) },
+                (Grade::Unknown, Reason::OwnSide),
+            ),
+            ("no link without one", Window { link_down: 3, ..with(dead(), vec![]) }, (Grade::Dead, Reason::NoSignal)),
+            (
+                "a portal that answers echoes",
+                Window { portal: 1, ..with(alive(), answered()) },
+                (Grade::Unknown, Reason::Portal),
+            ),
+        ] {
+            let graded = judge(&[window], 0, &Policy::default());
+            assert_eq!((graded.grade, graded.reason), wanted, "{name}");
+        }
+        let portal = Window { portal: 1, ..with(alive(), vec![]) };
+        let after = Window { no: 9, ..with(alive(), failed()) };
+        let late = Window { no: 14, ..with(alive(), failed()) };
+        let page = Window { no: 3, pages: 1, ..with(alive(), answered()) };
+        let judged = |windows: &[Window]| judge(windows, windows.len() - 1, &Policy::default()).reason;
+        assert_eq!(judged(&[portal.clone(), after.clone()]), Reason::Portal);
+        assert_eq!(judged(&[portal.clone(), page, after]), Reason::NoAnswer);
+        assert_eq!(judged(&[portal, late]), Reason::NoAnswer);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod policy;
 mod units;
 
 pub mod observation;
+pub mod radio;
 pub mod rtt;
 pub mod signal;
 pub mod window;
@@ -18,6 +19,7 @@ pub mod window;
 pub mod grade;
 
 pub mod blind;
+pub mod blocked;
 pub mod gap;
 pub mod remote;
 

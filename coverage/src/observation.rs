@@ -3,6 +3,7 @@
 //! In: plain values, times already settled. Out: the words of `window.rs` and `cause.rs`. Refuses to know: encodings,
 //! row numbers, the order of arrival; two observations with the same id are one.
 
+use crate::radio::Change;
 use crate::units::Micros;
 
 /// The id of a sample: it does not depend on when it arrived.
@@ -115,5 +116,11 @@ pub enum FactKind {
     Link {
         network: Option<NetworkId>,
         up: bool,
+    },
+    /// A change that a modem reported, as far as it was said.
+    Modem {
+        network: NetworkId,
+        device: u32,
+        change: Change,
     },
 }

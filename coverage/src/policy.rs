@@ -3,7 +3,7 @@
 //! In: configuration. Out: plain numbers with their sources. Refuses to know: files. [J] is our judgement; the numbers
 //! of `Policy::default` are product defaults and no law.
 
-use crate::units::Micros;
+use crate::units::{Db, Dbm, Micros};
 
 /// What decides. Every stored result names the version it was judged by.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,41 @@ pub struct Policy {
     pub together_ms: i64,
     /// A last known window older than this says nothing about now [J].
     pub stale_ms: i64,
+    /// Levels below which a radio is dead, unless a transfer succeeds. LTE: the lowest level at which cells of common
+    /// settings may be selected [M]; NR: the same at 30 kHz, derived; UMTS (RSCP) and GSM (RxLev) [J].
+    pub dead_lte: Dbm,
+    pub dead_nr: Dbm,
+    pub dead_umts: Dbm,
+    pub dead_gsm: Dbm,
+    /// Levels below which it is weak [J].
+    pub weak_lte: Dbm,
+    pub weak_nr: Dbm,
+    pub weak_umts: Dbm,
+    pub weak_gsm: Dbm,
+    /// So close to the dead level a service result decides [J].
+    pub marginal: Db,
+    /// No service for so long is dead; less is a change of cells [J].
+    pub no_service_ms: i64,
+    /// After a reset of the modem nothing is counted for so long [J].
+    pub reset_ms: i64,
+    /// A technology is absent when this much downlink for this long did not bring it [J].
+    pub check_bps: u64,
+    pub check_ms: u32,
+    /// The usual cell is gone after so many windows without it [J].
+    pub site_windows: usize,
+    /// What a vehicle takes from a level [J].
+    pub vehicle: Db,
+    /// A position votes when its 95 % radius is at most this, and its age [J].
+    pub position_radius_m: f64,
+    pub position_age_ms: i64,
+    /// The same when it moves faster than this [J].
+    pub moving_age_ms: i64,
+    pub moving_kmh: f64,
+    /// Votes of what moved faster are kept and marked [J].
+    pub survey_kmh: f64,
+    /// How long votes live [J].
+    pub survey_days: i64,
+    pub probe_days: i64,
 }
 
 impl Default for Policy {
@@ -61,6 +96,28 @@ impl Default for Policy {
             remote_windows: 3,
             together_ms: 120_000,
             stale_ms: 15 * 60_000,
+            dead_lte: Dbm::new(-121.0),
+            dead_nr: Dbm::new(-118.0),
+            dead_umts: Dbm::new(-110.0),
+            dead_gsm: Dbm::new(-104.0),
+            weak_lte: Dbm::new(-105.0),
+            weak_nr: Dbm::new(-105.0),
+            weak_umts: Dbm::new(-95.0),
+            weak_gsm: Dbm::new(-95.0),
+            marginal: Db::new(6.0),
+            no_service_ms: 30_000,
+            reset_ms: 120_000,
+            check_bps: 1_000_000,
+            check_ms: 10_000,
+            site_windows: 3,
+            vehicle: Db::new(8.0),
+            position_radius_m: 50.0,
+            position_age_ms: 5_000,
+            moving_age_ms: 2_000,
+            moving_kmh: 10.0,
+            survey_kmh: 20.0,
+            survey_days: 365,
+            probe_days: 30,
         }
     }
 }

@@ -5,14 +5,17 @@
 //! before. Pure: neither the order of arrival nor the steps in which things came can be seen in the result.
 
 use crate::blind::{self, Presence};
-use crate::cause::{self, Cause, CauseKind, Confidence, Proof};
-use crate::gap::GapFold;
+use crate::blocked::{self, Edges};
+use crate::cause::{self, Around, Cause, CauseKind, Confidence, Proof};
+use crate::gap::{Gap, GapFold};
 use crate::grade::{Grade, Graded, Reason, judge};
 use crate::interruption::{Interruption, Kind, Subject, key, windows_s};
 use crate::observation::{Fact, FactKind, NetworkId};
 use crate::place::PlaceId;
 use crate::policy::{Policies, Policy};
+use crate::radio::CellKey;
 use crate::remote;
+use crate::signal::Radio;
 use crate::window::{Window, WindowNo};
 use std::collections::BTreeMap;
 
@@ -46,7 +49,9 @@ pub struct Due {
 pub struct Outcome {
     pub graded: BTreeMap<NetworkId, Vec<Graded>>,
     pub gaps: BTreeMap<NetworkId, (i64, i64)>,
+    /// Of the place, and of each network.
     pub blinds: (i64, i64),
+    pub network_blinds: BTreeMap<NetworkId, (i64, i64)>,
     pub interruptions: Vec<Interruption>,
 }
 
@@ -66,6 +71,15 @@ pub fn recompute(range: &Range<'_>, touched: (i64, i64), as_of_ms: i64, policies
             Ok((from, to, graded)) => {
                 outcome.gaps.insert(*network, (from, to));
                 gaps(range, *network, windows, &graded, (from, to), as_of_ms, policies, &mut outcome.interruptions);
+                match blocked_runs(range, (*network, windows), &graded, touched, as_of_ms, policies) {
+                    Ok((span, found)) => {
+                        outcome.network_blinds.insert(*network, span);
+                        outcome.interruptions.extend(found);
+                    }
+                    Err(more) => {
+                        wider = Wider { before: wider.before || more.before, after: wider.after || more.after };
+                    }
+                }
                 let changed = |one: &Graded| one.no >= touched.0 && one.no <= touched.1 + policies.newest().look_back;
                 outcome.graded.insert(*network, graded.into_iter().filter(changed).collect());
             }
@@ -194,7 +208,6 @@ fn gaps(
     for gap in fold.finish(WindowNo(until)) {
         let subject = Subject { kind: Kind::Gap, place: range.place, network: Some(network), target: None };
         let first = WindowNo(gap.first);
-        let link_up = link_before(range.facts, network, first.start_ms());
         found.push(Interruption {
             key: key(&subject, first),
             subject,
@@ -203,7 +216,7 @@ fn gaps(
             to_ms: gap.end.map(|end| WindowNo(end).start_ms()),
             end_unobserved: gap.end_unobserved,
             observed_dead_s: windows_s(gap.tally.dead),
-            cause: cause::of_gap(gap.tally, link_up, &gap.evidence),
+            cause: cause::of_gap(gap.tally, around(range, network, windows, &gap, policies), &gap.evidence),
             evidence: gap.evidence,
         });
     }
@@ -223,6 +236,91 @@ fn gaps(
             evidence: Vec::new(),
         });
     }
+}
+
+/// Blinds of one network, and the span in which they replace those stored. `graded`: from the first judged window on.
+fn blocked_runs(
+    range: &Range<'_>,
+    (network, windows): (NetworkId, &[Window]),
+    graded: &[Graded],
+    touched: (i64, i64),
+    as_of_ms: i64,
+    policies: &Policies,
+) -> Result<((i64, i64), Vec<Interruption>), Wider> {
+    let policy = policies.newest();
+    let judged = &windows[windows.len() - graded.len()..];
+    let from = if range.from_start { range.from } else { range.from + policy.look_back };
+    let edges = Edges { from, to: range.to, from_start: range.from_start, to_end: range.to_end };
+    let changed = (touched.0, touched.1 + policy.look_back);
+    let span = blocked::span(judged, graded, changed, edges, policy.unknown_run)
+        .map_err(|(before, after)| Wider { before, after })?;
+    let until = WindowNo::of(as_of_ms).0.min(span.to);
+    let ended = range.due.filter(|due| due.ended && due.until_ms <= as_of_ms).map(|due| due.until_ms);
+    let inside = span.begin..span.end;
+    let runs = blocked::runs(&judged[inside.clone()], &graded[inside], until, ended, policies);
+    let found = runs.into_iter().map(|run| {
+        let subject = Subject { kind: Kind::Blind, place: range.place, network: Some(network), target: None };
+        let first = WindowNo(run.first);
+        Interruption {
+            key: key(&subject, first),
+            subject,
+            first,
+            from_ms: run.from_ms,
+            to_ms: run.to_ms,
+            end_unobserved: false,
+            observed_dead_s: 0,
+            cause: cause::of_run(&run, network, range.facts),
+            evidence: Vec::new(),
+        }
+    });
+    Ok(((span.from, span.to), found.collect()))
+}
+
+/// What is known around a gap besides its own dead windows.
+fn around(range: &Range<'_>, network: NetworkId, windows: &[Window], gap: &Gap, policies: &Policies) -> Around {
+    let first = WindowNo(gap.first);
+    let between = |window: &&Window| (gap.first..=gap.last_dead).contains(&window.no);
+    let served = |window: &Window| {
+        window.radio.as_ref().is_some_and(|radio| window.answered() > 0 || 2 * radio.alive > radio.all())
+    };
+    let others = range.windows.iter().filter(|(other, _)| **other != network && **other != NetworkId::NONE);
+    let mut others = others.flat_map(|(_, of)| {
+        let begin = of.partition_point(|window| window.no < gap.first);
+        of[begin..].iter().take_while(between)
+    });
+    Around {
+        link_up: link_before(range.facts, network, first.start_ms()),
+        registered: range.facts.iter().rev().filter(|fact| fact.at_ms < first.end_ms()).find_map(|fact| {
+            match fact.what {
+                FactKind::Modem { network: of, change, .. } if of == network => change.registered,
+                _ => None,
+            }
+        }),
+        cell_gone: cell_gone(windows, gap, policies.at(first.start_ms())),
+        others_served: others.any(served),
+    }
+}
+
+/// Whether the cell that usually served before a gap was nowhere to be seen in it, while others were; and how many
+/// modems saw that.
+fn cell_gone(windows: &[Window], gap: &Gap, policy: &Policy) -> Option<u8> {
+    let at = windows.partition_point(|window| window.no < gap.first);
+    let mut served: BTreeMap<CellKey, usize> = BTreeMap::new();
+    for window in windows[..at].iter().rev().take_while(|window| window.no >= gap.first - policy.look_back) {
+        if let Some(cell) = window.radio.as_ref().and_then(|radio| radio.serving) {
+            *served.entry(cell).or_default() += 1;
+        }
+    }
+    let usual = served.into_iter().max_by_key(|(cell, n)| (*n, std::cmp::Reverse(*cell)));
+    let (usual, _) = usual.filter(|(_, n)| *n >= policy.site_windows)?;
+    let inside = windows[at..].iter().take_while(|window| window.no <= gap.last_dead);
+    let seen: Vec<&Radio> =
+        inside.filter_map(|window| window.radio.as_deref()).filter(|r| !r.cells.is_empty()).collect();
+    if seen.len() < policy.site_windows || seen.iter().any(|radio| radio.cells.contains(&usual)) {
+        return None;
+    }
+    let together = seen.iter().filter(|radio| radio.modems > 1).count();
+    Some(if together >= policy.site_windows { 2 } else { 1 })
 }
 
 /// The last word about a link before a moment.

@@ -4,7 +4,9 @@
 //! places. Limits: [`TARGETS`] targets in a window, which is what a configuration can hold, and [`EVIDENCE`] named samples.
 
 use crate::observation::{Attempt, Ended, Layer, Role, SampleId, TargetId};
+use crate::radio::Block;
 use crate::rtt::Rtts;
+use crate::signal::Radio;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const WINDOW_MS: i64 = 300_000;
@@ -12,6 +14,8 @@ pub const WINDOW_MS: i64 = 300_000;
 pub const TARGETS: usize = 64;
 /// Samples that are named as proof of one window.
 pub const EVIDENCE: usize = 4;
+/// Thousandths of a window that make it blocked [J].
+pub const BLOCKED: u16 = 500;
 
 /// The number of a window: its start in units of five minutes since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +68,10 @@ pub struct Window {
     pub tried: Option<(i64, i64)>,
     /// The first unanswered samples, else none: what a gap is proved with.
     pub evidence: Vec<SampleId>,
-    /// A radio's time-weighted state: alive and dead in thousandths of the observed time (`signal.rs`).
-    pub signal: Option<(u16, u16)>,
+    /// HTTP to service targets that was answered: not by a portal.
+    pub pages: u32,
+    /// What the radio said, where there is one (`signal.rs`).
+    pub radio: Option<Box<Radio>>,
     /// Observations whose time is only bounded fell here: nothing may be concluded from silence.
     pub undated: bool,
 }
@@ -83,12 +89,37 @@ impl Window {
         self.targets.iter().map(|tally| tally.answered).sum()
     }
 
-    /// Everything was tried and our own side is to blame: the first hop is silent, or the link is down.
+    /// Everything was tried and our own side is to blame: the first hop is silent, or the link is down and no radio
+    /// says why.
     pub fn own_side(&self) -> bool {
         let gateway_silent = self.gateway_unanswered > 0 && self.gateway_answered == 0;
-        self.answered() == 0
-            && self.tried.is_some()
-            && (gateway_silent || (self.link_down > 0 && self.gateway_answered == 0))
+        let link_down = self.link_down > 0 && self.gateway_answered == 0 && self.radio.is_none();
+        self.answered() == 0 && self.tried.is_some() && (gateway_silent || link_down)
+    }
+
+    pub fn unanswered(&self) -> u32 {
+        self.targets.iter().map(|tally| tally.unanswered).sum()
+    }
+
+    /// A radio was there, and nothing could be tried for want of a link.
+    pub fn no_link(&self) -> bool {
+        self.radio.is_some() && self.link_down > 0 && self.targets.is_empty() && self.gateway_answered == 0
+    }
+
+    /// What kept it from testing for half of the time or more, and nothing came through.
+    pub fn block(&self) -> Option<Block> {
+        let (block, share) = self.radio.as_ref()?.block?;
+        (share >= BLOCKED && self.answered() == 0).then_some(block)
+    }
+
+    /// `looked`: when the modem was looked at: a device that does that can test.
+    pub fn take_radio(&mut self, radio: Radio, looked: Option<(i64, i64)>) {
+        self.radio = Some(Box::new(radio));
+        if !self.own_side() {
+            for span in [self.tried, looked].into_iter().flatten() {
+                self.able = wider(self.able, span);
+            }
+        }
     }
 
     fn add(&mut self, attempt: &Attempt) {
@@ -97,7 +128,10 @@ impl Window {
         match attempt.ended {
             Ended::NotTried => return,
             Ended::LinkDown => self.link_down = self.link_down.saturating_add(rounds),
-            Ended::Portal => self.portal = self.portal.saturating_add(rounds),
+            Ended::Portal => {
+                self.portal = self.portal.saturating_add(rounds);
+                self.prove(attempt.id);
+            }
             Ended::Answered | Ended::Unanswered => {}
         }
         self.tried = wider(self.tried, span);
@@ -116,6 +150,9 @@ impl Window {
     }
 
     fn service(&mut self, attempt: &Attempt, rounds: u32, answered: bool) {
+        if answered && attempt.layer == Layer::Http {
+            self.pages = self.pages.saturating_add(rounds);
+        }
         let at = self.targets.binary_search_by_key(&attempt.target, |tally| tally.target);
         let at = match at {
             Ok(at) => at,
@@ -134,14 +171,18 @@ impl Window {
             if attempt.layer.is_transfer() {
                 tally.transfers_unanswered = tally.transfers_unanswered.saturating_add(rounds);
             }
-            if self.evidence.len() < EVIDENCE {
-                self.evidence.push(attempt.id);
-            }
+            self.prove(attempt.id);
         }
         if answered && attempt.layer == Layer::Icmp {
             self.sent = self.sent.saturating_add(attempt.sent);
             self.received = self.received.saturating_add(attempt.received);
             self.rtts.extend(&attempt.rtts);
+        }
+    }
+
+    fn prove(&mut self, id: SampleId) {
+        if self.evidence.len() < EVIDENCE {
+            self.evidence.push(id);
         }
     }
 }

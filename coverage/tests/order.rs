@@ -1,14 +1,17 @@
 //! Whatever the order, the copies and the lateness of observations: the same windows, interruptions and keys.
 //!
-//! Each case draws a day at one place with two networks, hands its observations over in random pieces, and recomputes
-//! after each piece with ranges as narrow as a store would read them. The result must equal one fold over everything.
+//! Each case draws a day at one place with two networks, one of them with a modem, hands its observations over in random
+//! pieces, and recomputes after each piece with ranges as narrow as a store would read them. The result must equal one
+//! fold over everything.
 
 use phusong_coverage::grade::Graded;
 use phusong_coverage::interruption::{Interruption, Kind};
 use phusong_coverage::observation::{Attempt, Ended, Fact, FactKind, Layer, NetworkId, Role, SampleId, TargetId};
+use phusong_coverage::radio::{Bearer, CellKey, Change, Generation, Level, Look, Registration, Said, Sim};
 use phusong_coverage::recompute::{Due, Range, recompute};
+use phusong_coverage::signal::{BEFORE_MS, overlay};
 use phusong_coverage::window::{WINDOW_MS, Window, WindowNo, windows};
-use phusong_coverage::{Micros, PlaceId, Policies};
+use phusong_coverage::{Dbm, Micros, PlaceId, Policies};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Small and repeatable (Vigna's splitmix64), so that a case is its seed.
@@ -33,6 +36,8 @@ struct Observed {
     attempts: Vec<Attempt>,
     facts: Vec<Fact>,
     undated: Vec<i64>,
+    /// Of network 2.
+    looks: Vec<Look>,
 }
 
 /// A stretch of a few windows each: everything answers, nothing does, one target is silent, our side is, or silence.
@@ -43,11 +48,19 @@ fn day(random: &mut Random, length: i64) -> Observed {
     while no < length {
         let mood = random.below(6);
         let until = (no + 1 + random.below(12)).min(length);
+        let said = random.below(9);
+        if random.below(3) > 0 {
+            let at_ms = no * WINDOW_MS + random.below(WINDOW_MS);
+            change(random, &mut all, &mut seq, at_ms, said);
+        }
         while no < until {
             for network in 1..3 {
                 if mood != 5 {
                     window(random, &mut all, &mut seq, no, network, mood);
                 }
+            }
+            if mood != 5 {
+                radio(random, &mut all, &mut seq, no, said);
             }
             if mood == 4 && random.below(8) == 0 {
                 all.undated.push(no);
@@ -101,6 +114,69 @@ fn window(random: &mut Random, all: &mut Observed, seq: &mut u64, no: i64, netwo
     }
 }
 
+/// Looks in one window: `said` is the mood of the modem.
+fn radio(random: &mut Random, all: &mut Observed, seq: &mut u64, no: i64, said: i64) {
+    let mut at_ms = no * WINDOW_MS + random.below(60_000);
+    while at_ms < (no + 1) * WINDOW_MS {
+        let dbm = [-90.0, -110.0, -118.0, -130.0][random.below(4) as usize];
+        let level = Level { generation: Generation::Lte, dbm: Dbm::new(dbm), correction: None };
+        let mut look = Said { level: Some(Some(level)), setup: Some(random.below(3)), ..Said::default() };
+        look.serving = Some(CellKey(random.below(3) as u64));
+        match said {
+            1 => look = Said { beside: Some(Registration::NoService), level: Some(None), ..Said::default() },
+            2 => look.beside = Some(Registration::Limited),
+            3 => look = Said { level: Some(None), neighbours: vec![CellKey(9)], ..Said::default() },
+            4 => look.void = random.below(4) > 0,
+            5 if random.below(9) == 0 => look.scan_ms = Some(random.below(300_000)),
+            6 if random.below(9) == 0 => look.reset = true,
+            7 => {
+                look = Said { gone: true, hearsay: random.below(2) == 0, ..Said::default() };
+            }
+            _ => look.beside = Some(Registration::Registered),
+        }
+        *seq += 1;
+        all.looks.push(Look {
+            at_ms,
+            id: SampleId { epoch: 1, seq: *seq },
+            device: random.below(2) as u32,
+            said: look,
+        });
+        at_ms += [10_000, 60_000, 85_000, 120_000][random.below(4) as usize];
+    }
+}
+
+/// A word that holds until the next.
+fn change(random: &mut Random, all: &mut Observed, seq: &mut u64, at_ms: i64, said: i64) {
+    let any = Change::default();
+    let change = match said {
+        1 | 2 => Change { registered: Some(Registration::NoService), ..any },
+        3 => match random.below(3) {
+            0 => Change { sim: Some(Sim::Bad), ..any },
+            1 => Change { registered: Some(Registration::Denied), ..any },
+            _ => Change { bearer: Some(Bearer::Refused), ..any },
+        },
+        8 => Change { bearer: Some(if random.below(2) == 0 { Bearer::Up } else { Bearer::Down }), ..any },
+        _ => Change { registered: Some(Registration::Registered), sim: Some(Sim::Ready), bearer: Some(Bearer::Up) },
+    };
+    *seq += 1;
+    let (id, device) = (SampleId { epoch: 1, seq: *seq }, random.below(2) as u32);
+    all.facts.push(Fact { at_ms, id, what: FactKind::Modem { network: NetworkId(2), device, change } });
+}
+
+/// What modems reported when it changed, as looks: those of long ago a store carries.
+fn changes(facts: &[Fact], before_ms: i64) -> Vec<Look> {
+    let words = facts.iter().filter(|fact| fact.at_ms < before_ms);
+    words
+        .filter_map(|fact| match fact.what {
+            FactKind::Modem { device, change, .. } => {
+                let said = Said { change, ..Said::default() };
+                Some(Look { at_ms: fact.at_ms, id: fact.id, device, said })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 /// What a store would hold.
 #[derive(Default, PartialEq, Debug)]
 struct Shelf {
@@ -111,17 +187,28 @@ struct Shelf {
 
 impl Shelf {
     fn take(&mut self, known: &Observed, touched: (i64, i64), end: i64, narrow: i64) {
-        let undated: BTreeSet<WindowNo> = known.undated.iter().map(|no| WindowNo(*no)).collect();
-        for network in 1..3 {
-            let of = known.attempts.iter().filter(|attempt| attempt.network == NetworkId(network));
-            let fresh = windows(of, if network == 1 { &undated } else { const { &BTreeSet::new() } });
-            if !fresh.is_empty() {
-                self.windows.insert(NetworkId(network), fresh);
-            }
-        }
         let mut facts = known.facts.clone();
         facts.sort();
         facts.dedup();
+        let undated: BTreeSet<WindowNo> = known.undated.iter().map(|no| WindowNo(*no)).collect();
+        for network in 1..3 {
+            let of = known.attempts.iter().filter(|attempt| attempt.network == NetworkId(network));
+            let mut fresh = windows(of, if network == 1 { &undated } else { const { &BTreeSet::new() } });
+            if network == 2 {
+                let from_ms = WindowNo(touched.0).start_ms() - BEFORE_MS;
+                let until_ms = WindowNo(touched.1).end_ms() + BEFORE_MS;
+                let near = known.looks.iter().filter(|look| (from_ms..until_ms).contains(&look.at_ms)).cloned();
+                let looks: Vec<Look> = changes(&facts, until_ms).into_iter().chain(near).collect();
+                overlay(&mut fresh, &looks, touched, &Policies::default());
+            }
+            fresh.retain(|no, _| (touched.0..=touched.1).contains(&no.0));
+            let shelf = self.windows.entry(NetworkId(network)).or_default();
+            shelf.retain(|no, _| !(touched.0..=touched.1).contains(&no.0));
+            shelf.extend(fresh);
+            if shelf.is_empty() {
+                self.windows.remove(&NetworkId(network));
+            }
+        }
         let (mut before, mut after) = (narrow, narrow);
         loop {
             let (from, to) = ((touched.0 - before).max(-30), (touched.1 + after).min(end));
@@ -153,9 +240,10 @@ impl Shelf {
 
     fn save(&mut self, outcome: phusong_coverage::recompute::Outcome) {
         self.interruptions.retain(|_, old| {
-            let span = match old.subject.kind {
-                Kind::Blind => outcome.blinds,
-                _ => outcome.gaps[&old.subject.network.expect("a gap has a network")],
+            let span = match (old.subject.kind, old.subject.network) {
+                (Kind::Blind, None) => outcome.blinds,
+                (Kind::Blind, Some(network)) => outcome.network_blinds[&network],
+                (_, network) => outcome.gaps[&network.expect("a gap has a network")],
             };
             !(span.0..span.1).contains(&old.first.0)
         });
@@ -174,12 +262,19 @@ fn piece_of(known: &mut Observed, piece: &Observed, end: i64) -> Option<(i64, i6
     known.attempts.extend(piece.attempts.iter().cloned());
     known.facts.extend(piece.facts.iter().copied());
     known.undated.extend(&piece.undated);
+    known.looks.extend(piece.looks.iter().cloned());
     let windows = piece.attempts.iter().map(|a| WindowNo::of(a.mid_ms()).0);
     let facts = piece.facts.iter().flat_map(|fact| {
         let no = WindowNo::of(fact.at_ms).0;
-        [no - 1, if matches!(fact.what, FactKind::Link { .. }) { end } else { no + 12 }]
+        let lasting = matches!(fact.what, FactKind::Link { .. } | FactKind::Modem { .. });
+        [no - 1, if lasting { end } else { no + 12 }]
     });
-    let all: Vec<i64> = windows.chain(facts).chain(piece.undated.iter().copied()).collect();
+    // A scan reaches back, what holds reaches on.
+    let looks = piece.looks.iter().flat_map(|look| {
+        let no = WindowNo::of(look.at_ms).0;
+        [no - 2, no + 2]
+    });
+    let all: Vec<i64> = windows.chain(facts).chain(looks).chain(piece.undated.iter().copied()).collect();
     Some((*all.iter().min()?, *all.iter().max()?))
 }
 
@@ -209,6 +304,13 @@ fn check(seed: u64) -> usize {
             pieces[random.below(count as i64) as usize].facts.push(*fact);
         }
     }
+    for look in &all.looks {
+        for _ in 0..copies(random) {
+            let whole_stretch = (look.at_ms.max(0) / (10 * WINDOW_MS)) as usize % count;
+            let at = if burst { whole_stretch } else { random.below(count as i64) as usize };
+            pieces[at].looks.push(look.clone());
+        }
+    }
     for no in &all.undated {
         pieces[random.below(count as i64) as usize].undated.push(*no);
     }
@@ -220,6 +322,12 @@ fn check(seed: u64) -> usize {
     for piece in &pieces {
         if let Some(touched) = piece_of(&mut known, piece, end) {
             shelf.take(&known, (touched.0 - 1, touched.1 + 1), end, narrow);
+        }
+    }
+    for (network, all) in &whole.windows {
+        for (no, window) in all {
+            let ours = shelf.windows.get(network).and_then(|all| all.get(no));
+            assert_eq!(ours, Some(window), "seed {seed}, network {network:?}");
         }
     }
     assert_eq!(shelf.windows, whole.windows, "seed {seed}");

@@ -10,12 +10,13 @@ use phusong_coverage::interruption::{Interruption, Key, Kind, Subject};
 use phusong_coverage::observation::NetworkId;
 use phusong_coverage::recompute::{Due, Outcome, Range, recompute};
 use phusong_coverage::window::{WINDOW_MS, Window, WindowNo, windows};
+use phusong_coverage::{Policies, signal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is read around a touched stretch at first: an hour to look back, five windows to settle, and room.
 const AROUND: i64 = 36;
-/// Raw rounds that a summary stands for may lie this long before it.
-const BEFORE_MS: i64 = 10 * 60_000;
+/// Raw rounds that a summary stands for, and what a modem said, may lie this long before it.
+const BEFORE_MS: i64 = signal::BEFORE_MS;
 const HOUR_MS: i64 = 3_600_000;
 /// A window is final at the latest this long after its end.
 pub(super) const FINAL_MS: i64 = 72 * HOUR_MS;
@@ -32,8 +33,10 @@ impl Derive {
     ) -> Result<(), StoreError> {
         let (from_ms, to_ms) = (WindowNo(touched.0).start_ms(), WindowNo(touched.1).end_ms());
         let shelf = &mut self.shelf;
-        let heard = self.ground.heard(place, (from_ms - BEFORE_MS, to_ms), |name| shelf.network(name))?;
-        let fresh = aggregate(&heard, touched);
+        let before = shelf.changes_before(place.id, from_ms - BEFORE_MS)?;
+        let range_ms = (from_ms - BEFORE_MS, to_ms);
+        let heard = self.ground.heard(place, range_ms, &before, &self.policies, |name| shelf.network(name))?;
+        let fresh = aggregate(&heard, touched, &self.policies);
         self.shelf.replace_facts(place.id, (from_ms, to_ms), &heard.facts)?;
         self.shelf.replace_speeds(place.id, (from_ms, to_ms), &heard.speeds)?;
         let mut state = self.shelf.place_state(place.id)?;
@@ -80,6 +83,8 @@ impl Derive {
             let (facts_from_ms, facts_to_ms) =
                 (WindowNo(from).start_ms() - HOUR_MS, WindowNo(to).start_ms() + self.policies.newest().together_ms);
             let mut facts: Vec<_> = self.shelf.link_before(place.id, facts_from_ms)?.into_iter().collect();
+            facts.extend(self.shelf.changes_before(place.id, facts_from_ms)?);
+            facts.sort_unstable();
             facts.extend(self.shelf.facts(place.id, facts_from_ms, facts_to_ms + HOUR_MS)?);
             let middle_ms = facts_from_ms.midpoint(facts_to_ms);
             let stopped = self.shelf.blinds_near(&neighbours, middle_ms, facts_to_ms - middle_ms + HOUR_MS)?;
@@ -165,8 +170,12 @@ impl Derive {
             let kinds = [Kind::Gap, Kind::Remote];
             old.extend(self.shelf.interruptions_from(place.id, &kinds, Some(*network), *span)?);
         }
+        for (network, span) in &outcome.network_blinds {
+            old.extend(self.shelf.interruptions_from(place.id, &[Kind::Blind], Some(*network), *span)?);
+        }
         let starts = |of: &[&Interruption]| -> BTreeSet<i64> {
-            of.iter().filter(|one| one.subject.kind == Kind::Blind).map(|one| one.from_ms).collect()
+            let whole = |one: &&&Interruption| one.subject.kind == Kind::Blind && one.subject.network.is_none();
+            of.iter().filter(whole).map(|one| one.from_ms).collect()
         };
         let before = starts(&old.iter().map(|filed| &filed.interruption).collect::<Vec<_>>());
         let after = starts(&outcome.interruptions.iter().collect::<Vec<_>>());
@@ -260,8 +269,13 @@ impl Derive {
     }
 }
 
-fn aggregate(heard: &PlaceHeard, touched: (i64, i64)) -> BTreeMap<NetworkId, BTreeMap<WindowNo, Window>> {
-    let networks: BTreeSet<NetworkId> = heard.attempts.keys().chain(heard.undated.keys()).copied().collect();
+fn aggregate(
+    heard: &PlaceHeard,
+    touched: (i64, i64),
+    policies: &Policies,
+) -> BTreeMap<NetworkId, BTreeMap<WindowNo, Window>> {
+    let named = heard.attempts.keys().chain(heard.undated.keys()).chain(heard.looks.keys());
+    let networks: BTreeSet<NetworkId> = named.copied().collect();
     let inside = |no: WindowNo| (touched.0..=touched.1).contains(&no.0);
     let mut all = BTreeMap::new();
     for network in networks {
@@ -269,6 +283,8 @@ fn aggregate(heard: &PlaceHeard, touched: (i64, i64)) -> BTreeMap<NetworkId, BTr
             heard.undated.get(&network).into_iter().flatten().map(|at_ms| WindowNo::of(*at_ms)).collect();
         let mut of = windows(heard.attempts.get(&network).into_iter().flatten(), &undated);
         of.retain(|no, _| inside(*no));
+        let looks = heard.looks.get(&network).map(Vec::as_slice).unwrap_or_default();
+        signal::overlay(&mut of, looks, touched, policies);
         if !of.is_empty() {
             all.insert(network, of);
         }

@@ -4,10 +4,13 @@
 //! In: domain values. Out: rows, and what is to be computed again. Refuses to know: how anything is derived.
 
 mod codec;
+mod modems;
+mod radio;
 mod translate;
 mod words;
 
 mod counters;
+mod facts;
 mod ground;
 mod missing;
 mod newest;

@@ -4,12 +4,16 @@
 //! In: `phusong.db`, read-only. Out: touched stretches, attempts, facts. Refuses to know: windows, what was derived.
 //! Limits: rows of one look are bounded by the caller.
 
+use super::modems::Modems;
+use super::radio::{How, Modem};
 use super::speeds::Speed;
 use super::translate::{Context, Heard, Row, translate};
 use crate::store::error::StoreError;
 use crate::store::open;
+use phusong_coverage::Policies;
 use phusong_coverage::observation::{Attempt, Fact, NetworkId, Role, SampleId, TargetId};
-use phusong_protocol::{Epoch, Outcome, Reading, ReadingKind, Tag, Target, Uplink};
+use phusong_coverage::radio::Look;
+use phusong_protocol::{Epoch, Outcome, Place, PlaceSource, Reading, ReadingKind, Setup, Tag, Target, Uplink};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -44,6 +48,8 @@ pub struct PlaceHeard {
     pub facts: Vec<Fact>,
     pub speeds: Vec<Speed>,
     pub undated: BTreeMap<NetworkId, Vec<i64>>,
+    /// What modems said.
+    pub looks: BTreeMap<NetworkId, Vec<Look>>,
     /// What the newest attempt said of its technology, by the wire's number, and when.
     pub technologies: BTreeMap<NetworkId, (i64, i64)>,
 }
@@ -54,6 +60,7 @@ pub struct Ground {
     targets: HashMap<i64, (TargetId, Role)>,
     /// By row.
     uplinks: HashMap<i64, Known>,
+    setups: HashMap<i64, Setup>,
 }
 
 /// What an uplink's row says.
@@ -62,13 +69,14 @@ struct Known {
     network: Option<String>,
     self_load: bool,
     technology: Option<i64>,
+    modem: Modem,
 }
 
 impl Ground {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let db = open::connect_reader(&open::database(dir))?;
         db.pragma_update(None, "cache_size", -32_768)?;
-        Ok(Ground { db, targets: HashMap::new(), uplinks: HashMap::new() })
+        Ok(Ground { db, targets: HashMap::new(), uplinks: HashMap::new(), setups: HashMap::new() })
     }
 
     /// From here on, until [`Ground::free`], every answer is of one moment.
@@ -145,11 +153,14 @@ impl Ground {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Everything of one place between two times. `network` gives a network's number for its name.
+    /// Everything of one place between two times. `network` gives a network's number for its name; `before`: the last
+    /// words of its modems before that, ascending.
     pub fn heard(
         &mut self,
         place: &PlaceSpan,
         (from_ms, to_ms): (i64, i64),
+        before: &[Fact],
+        policies: &Policies,
         mut network: impl FnMut(&str) -> Result<NetworkId, StoreError>,
     ) -> Result<PlaceHeard, StoreError> {
         let from_ms = from_ms.max(place.from_ms);
@@ -157,17 +168,26 @@ impl Ground {
         let rows = self.rows(place.probe, from_ms, to_ms)?;
         let (mut heard, mut raws) = (PlaceHeard::default(), HashSet::new());
         let mut summaries = Vec::new();
+        let mut modems = Modems::new(before);
         for row in &rows {
             let (target, role) = match row.target {
                 Some(id) => self.target(id)?,
                 None => (TargetId(0), Role::Service),
             };
             let uplink = row.uplink.map(|id| self.uplink(id)).transpose()?;
-            if uplink.as_ref().is_some_and(|uplink| uplink.self_load) {
-                continue;
-            }
             let name = uplink.as_ref().and_then(|uplink| uplink.network.as_deref());
-            let network = name.map_or(Ok(NetworkId::NONE), &mut network)?;
+            let mut network = name.map_or(Ok(NetworkId::NONE), &mut network)?;
+            if let Some(uplink) = &uplink {
+                network = modems.network(uplink.modem.device, network);
+                if row.certain && network != NetworkId::NONE {
+                    let setup = row.setup.map(|id| self.setup(id)).transpose()?.flatten();
+                    let how = How { id: row.setup, setup: setup.as_ref() };
+                    modems.take(row, network, &uplink.modem, how, policies, &mut heard);
+                }
+                if uplink.self_load {
+                    continue;
+                }
+            }
             if let Some(technology) = uplink.and_then(|uplink| uplink.technology) {
                 let newest = heard.technologies.entry(network).or_insert((row.at_ms, technology));
                 *newest = (*newest).max((row.at_ms, technology));
@@ -193,15 +213,32 @@ impl Ground {
         }
         super::translate::settle(&mut heard.attempts, &raws, summaries);
         heard.facts.sort_unstable();
+        modems.finish(&mut heard.looks);
         Ok(heard)
     }
 
+    fn setup(&mut self, id: i64) -> Result<Option<Setup>, StoreError> {
+        if let Some(known) = self.setups.get(&id) {
+            return Ok(Some(known.clone()));
+        }
+        let sql = "SELECT content FROM setup WHERE id = ?1";
+        let content: Option<Vec<u8>> = self.db.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        // One that is named before it came stays unknown until it does.
+        let Some(content) = content else { return Ok(None) };
+        let setup: Setup = minicbor::decode(&content).map_err(|e| content_error("setup", id, &e))?;
+        self.setups.insert(id, setup.clone());
+        Ok(Some(setup))
+    }
+
     fn rows(&self, probe: i64, from_ms: i64, to_ms: i64) -> Result<Vec<Row>, StoreError> {
-        // Latency, TCP, DNS, HTTP, throughput rounds; power, link, boot; summaries; failures.
+        // Latency, TCP, DNS, HTTP, throughput rounds; radio, registration, neighbours, scans; power, link, boot;
+        // summaries; failures. What carries a position of its own was measured elsewhere.
         let mut statement = self.db.prepare_cached(
-            "SELECT o.id, e.epoch, o.seq, o.at_ms, o.at_state, o.mono_ms, o.kind, o.target_ref, o.uplink_ref, o.body
+            "SELECT o.id, e.epoch, o.seq, o.at_ms, o.at_state, o.mono_ms, o.kind, o.target_ref, o.uplink_ref, o.body,
+                    o.setup_ref, o.place
                FROM observation o JOIN epoch e ON e.id = o.epoch_ref
-              WHERE o.probe_ref = ?1 AND o.at_ms >= ?2 AND o.at_ms < ?3 AND o.kind IN (1, 2, 3, 4, 5, 12, 13, 14, 17, 64)",
+              WHERE o.probe_ref = ?1 AND o.at_ms >= ?2 AND o.at_ms < ?3 AND o.kind IN (1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 17, 64)
+              ORDER BY o.at_ms, e.epoch, o.seq",
         )?;
         let mut rows = statement.query(params![probe, from_ms, to_ms])?;
         let mut found = Vec::new();
@@ -212,6 +249,12 @@ impl Ground {
                 row: id,
                 detail: e.to_string(),
             };
+            if let Some(place) = row.get_ref(11)?.as_blob_or_null().map_err(rusqlite::Error::from)? {
+                let place: Place = minicbor::decode(place).map_err(|e| content_error("observation", id, &e))?;
+                if place.source != PlaceSource::Fixed {
+                    continue;
+                }
+            }
             let body = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
             found.push(Row {
                 epoch: Epoch(row.get::<_, i64>(1)? as u64),
@@ -221,6 +264,7 @@ impl Ground {
                 mono_ms: row.get(5)?,
                 target: row.get(7)?,
                 uplink: row.get(8)?,
+                setup: row.get(10)?,
                 outcome: Outcome::from_cbor(row.get(6)?, body).map_err(bad)?,
             });
         }
@@ -258,6 +302,7 @@ impl Ground {
             network: super::translate::network_name(&uplink),
             self_load: uplink.self_load == Some(true),
             technology: uplink.technology.map(super::words::technology),
+            modem: Modem::of(&uplink),
         };
         self.uplinks.insert(id, known.clone());
         Ok(known)

@@ -12,16 +12,17 @@ use phusong_coverage::case::{CaseId, Reconciled, Span};
 use phusong_coverage::cause::Cause;
 use phusong_coverage::grade::Graded;
 use phusong_coverage::interruption::{Interruption, Key, Kind, Subject};
-use phusong_coverage::observation::{Fact, FactKind, NetworkId, SampleId, TargetId};
+use phusong_coverage::observation::{NetworkId, SampleId, TargetId};
 use phusong_coverage::window::{Window, WindowNo};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__derived", include_str!("migrations/V1__derived.sql")),
     ("V2__counters", include_str!("migrations/V2__counters.sql")),
     ("V3__speed", include_str!("migrations/V3__speed.sql")),
+    ("V4__radio", include_str!("migrations/V4__radio.sql")),
 ];
 
 /// The file beside `phusong.db`.
@@ -214,41 +215,6 @@ impl Shelf {
         Ok(())
     }
 
-    /// Replaces the facts of a stretch of event time.
-    pub fn replace_facts(&self, place: i64, (from_ms, to_ms): (i64, i64), facts: &[Fact]) -> Result<bool, StoreError> {
-        let known = self.facts(place, from_ms, to_ms)?;
-        let wanted: Vec<Fact> = facts.iter().filter(|fact| (from_ms..to_ms).contains(&fact.at_ms)).copied().collect();
-        if known == wanted {
-            return Ok(false);
-        }
-        let sql = "DELETE FROM fact WHERE place_ref = ?1 AND at_ms >= ?2 AND at_ms < ?3";
-        self.db.prepare_cached(sql)?.execute([place, from_ms, to_ms])?;
-        let mut insert = self.db.prepare_cached("INSERT INTO fact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-        for fact in wanted {
-            let (what, value, network) = fact_row(fact.what);
-            let (epoch, seq) = (fact.id.epoch.cast_signed(), fact.id.seq.cast_signed());
-            insert.execute(params![place, fact.at_ms, epoch, seq, what, value, network])?;
-        }
-        Ok(true)
-    }
-
-    pub fn facts(&self, place: i64, from_ms: i64, to_ms: i64) -> Result<Vec<Fact>, StoreError> {
-        let sql = "SELECT at_ms, epoch, seq, what, value, network_ref FROM fact
-                    WHERE place_ref = ?1 AND at_ms >= ?2 AND at_ms < ?3";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let rows = statement.query_map([place, from_ms, to_ms], fact)?;
-        let mut facts = rows.filter_map(Result::transpose).collect::<Result<Vec<Fact>, _>>()?;
-        facts.sort_unstable();
-        Ok(facts)
-    }
-
-    /// The last word about the link before a moment.
-    pub fn link_before(&self, place: i64, ms: i64) -> Result<Option<Fact>, StoreError> {
-        let sql = "SELECT at_ms, epoch, seq, what, value, network_ref FROM fact
-                    WHERE place_ref = ?1 AND at_ms < ?2 AND what = 4 ORDER BY at_ms DESC LIMIT 1";
-        Ok(self.db.prepare_cached(sql)?.query_row([place, ms], fact).optional()?.flatten())
-    }
-
     pub fn interruptions(&self, place: i64) -> Result<Vec<Filed>, StoreError> {
         let sql = "SELECT key, kind, place_ref, network_ref, target_ref, first_no, from_ms, to_ms, end_unobserved,
                           observed_dead_s, cause, confidence, proof, evidence, cause_evidence, case_ref
@@ -417,39 +383,6 @@ impl Shelf {
 /// An interruption as far as cases go.
 pub fn span(one: &Interruption) -> Span {
     Span { key: one.key, from_ms: one.from_ms, to_ms: one.to_ms.unwrap_or(i64::MAX) }
-}
-
-fn fact_row(what: FactKind) -> (i64, i64, Option<i64>) {
-    match what {
-        FactKind::Started { clean, same_boot } => {
-            let same = same_boot.map_or(0, |same| if same { 4 } else { 2 });
-            (1, i64::from(clean) | same, None)
-        }
-        FactKind::Mains(on) => (2, i64::from(on), None),
-        FactKind::Undervoltage => (3, 1, None),
-        FactKind::Link { network, up } => (4, i64::from(up), network.map(|network| network.0)),
-    }
-}
-
-fn fact(row: &Row<'_>) -> rusqlite::Result<Option<Fact>> {
-    let value: i64 = row.get(4)?;
-    let network: Option<i64> = row.get(5)?;
-    let what = match row.get(3)? {
-        1 => {
-            let same_boot = match value & 6 {
-                4 => Some(true),
-                2 => Some(false),
-                _ => None,
-            };
-            FactKind::Started { clean: value & 1 == 1, same_boot }
-        }
-        2 => FactKind::Mains(value == 1),
-        3 => FactKind::Undervoltage,
-        4 => FactKind::Link { network: network.map(NetworkId), up: value == 1 },
-        _ => return Ok(None),
-    };
-    let id = SampleId { epoch: row.get::<_, i64>(1)?.cast_unsigned(), seq: row.get::<_, i64>(2)?.cast_unsigned() };
-    Ok(Some(Fact { at_ms: row.get(0)?, id, what }))
 }
 
 fn filed(row: &Row<'_>) -> rusqlite::Result<Option<Filed>> {

@@ -35,6 +35,7 @@ pub struct Row {
     pub mono_ms: Option<i64>,
     pub target: Option<i64>,
     pub uplink: Option<i64>,
+    pub setup: Option<i64>,
     pub outcome: Outcome,
 }
 
@@ -62,10 +63,14 @@ pub enum Heard {
 /// Who is judged by what an uplink measures; `None` where it says neither SIM nor provider.
 pub fn network_name(uplink: &Uplink) -> Option<String> {
     if let Some(plmn) = &uplink.sim_plmn {
-        let known = OPERATORS.iter().find(|operator| operator.0 == plmn);
-        return Some(known.map_or_else(|| plmn.clone(), |operator| operator.1.to_owned()));
+        return Some(operator(plmn).to_owned());
     }
     uplink.provider.as_ref().map(|provider| format!("fixed:{provider}"))
+}
+
+/// The operator that a PLMN is judged under.
+pub fn operator(plmn: &str) -> &str {
+    OPERATORS.iter().find(|operator| operator.0 == plmn).map_or(plmn, |operator| operator.1)
 }
 
 pub fn translate(row: &Row, context: Context) -> Heard {

@@ -8,7 +8,7 @@ use phusong_protocol::Technology;
 
 pub const GRADES: [(i64, Grade); 4] = [(0, Grade::Unknown), (1, Grade::Dead), (2, Grade::Weak), (3, Grade::Good)];
 
-pub const REASONS: [(i64, Reason, &str); 9] = [
+pub const REASONS: [(i64, Reason, &str); 16] = [
     (0, Reason::NotMeasured, "not_measured"),
     (1, Reason::TooLittle, "too_little"),
     (2, Reason::OwnSide, "own_side"),
@@ -18,6 +18,13 @@ pub const REASONS: [(i64, Reason, &str); 9] = [
     (6, Reason::Loss, "loss"),
     (7, Reason::Slow, "slow"),
     (8, Reason::Served, "served"),
+    (9, Reason::Signal, "signal"),
+    (10, Reason::WeakSignal, "weak_signal"),
+    (11, Reason::Edge, "edge"),
+    (12, Reason::Sim, "sim"),
+    (13, Reason::Denied, "denied"),
+    (14, Reason::Bearer, "bearer"),
+    (15, Reason::Modem, "modem"),
 ];
 
 const SERVICES: [(i64, Service); 3] = [(0, Service::Untested), (1, Service::Ok), (2, Service::Fail)];
@@ -45,7 +52,7 @@ pub const CONFIDENCES: [(Confidence, &str); 4] = [
     (Confidence::Certain, "certain"),
 ];
 
-pub const PROOFS: [(Proof, &str); 11] = [
+pub const PROOFS: [(Proof, &str); 21] = [
     (Proof::Nothing, "nothing"),
     (Proof::GatewayAnswered, "gateway_answered"),
     (Proof::LinkUp, "link_up"),
@@ -57,6 +64,16 @@ pub const PROOFS: [(Proof, &str); 11] = [
     (Proof::Undervoltage, "undervoltage"),
     (Proof::OwnSide, "own_side"),
     (Proof::OthersAnswered, "others_answered"),
+    (Proof::NoService, "no_service"),
+    (Proof::OthersServed, "others_served"),
+    (Proof::LowLevel, "low_level"),
+    (Proof::CellGone, "cell_gone"),
+    (Proof::Registered, "registered"),
+    (Proof::BearerUp, "bearer_up"),
+    (Proof::SimState, "sim_state"),
+    (Proof::BearerRefused, "bearer_refused"),
+    (Proof::Portal, "portal"),
+    (Proof::ModemGone, "modem_gone"),
 ];
 
 /// The wire's numbers and words; -1, `unknown`, stands for what nobody said.
