@@ -12,5 +12,7 @@ pub mod faults;
 pub mod metrics_rival;
 pub mod metrics_scrape;
 pub mod metrics_world;
+pub mod modem_e2e;
+pub mod phones;
 pub mod sim_disk;
 pub mod truth;

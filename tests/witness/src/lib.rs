@@ -6,8 +6,9 @@
 //! descriptor: it is then in the page cache and survives a `kill -9` of the agent.
 //! Refuses to know: the agent's code. It reads the segment format from the bytes on disk.
 //! Limits: it sees calls through libc only; a raw system call would pass it by (the faults command notices: nothing
-//! would be witnessed). Without both variables it only forwards.
+//! would be witnessed). Without both variables it only forwards. `clock.rs` stands in front of `adjtimex` as well.
 
+mod clock;
 mod segment;
 
 use libc::c_int;
