@@ -37,7 +37,8 @@ fn what_the_example_holds_in_comments_is_good_too() {
         })
         .collect();
     let config = Config::parse("uncommented", &uncommented.join("\n")).expect("every line is good");
-    assert_eq!((config.uplinks.len(), config.targets.len()), (2, 7));
+    assert_eq!((config.uplinks.len(), config.targets.len(), config.modems.len()), (2, 7, 2));
+    assert!(config.radio_check.is_some());
     assert!(config.place.is_some() && config.setup.is_some());
 }
 
