@@ -161,9 +161,10 @@ impl<'a> Session<'a> {
     /// Knocks until it answers.
     async fn wake(&mut self) -> Result<(), Stop> {
         loop {
-            let until = Instant::now() + KNOCK;
-            if matches!(self.exchange("AT", until).await?, Some(Answer::Parts(_))) {
-                return Ok(());
+            // What is still under way belongs to questions before.
+            self.late().await?;
+            if matches!(self.exchange("AT", Instant::now() + KNOCK).await?, Some(Answer::Parts(_))) {
+                return self.late().await;
             }
             self.duty().await?;
             let pause = Instant::now() + BETWEEN_KNOCKS;
@@ -295,16 +296,17 @@ impl<'a> Session<'a> {
 
     /// After an answer that did not come: what is late is not taken for the next one.
     async fn resume(&mut self) -> Result<(), Stop> {
+        self.late().await?;
+        let answer = self.exchange("AT", Instant::now() + KNOCK).await?;
+        self.late().await?;
+        if answer.is_some() { Ok(()) } else { Err(Stop::Lost) }
+    }
+
+    async fn late(&mut self) -> Result<(), Stop> {
         for line in self.talk.late().await? {
             self.news(&line).await?;
         }
-        let answer = self.exchange("AT", Instant::now() + KNOCK).await?;
-        let late = self.talk.late().await?;
-        let answered = answer.is_some();
-        for line in late {
-            self.news(&line).await?;
-        }
-        if answered { Ok(()) } else { Err(Stop::Lost) }
+        Ok(())
     }
 
     /// `None`: no end of an answer came in time.

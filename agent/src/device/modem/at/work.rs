@@ -150,6 +150,7 @@ impl Session<'_> {
         } else {
             self.done.busy_since = None;
         }
+        let known = self.mind.known_sim().is_some();
         let before = self.mind.known_sim().map(|sim| (sim.state, sim.plmn.clone(), sim.operator.clone()));
         let (mut plmn, mut operator) = (None, None);
         match before {
@@ -160,7 +161,9 @@ impl Session<'_> {
             _ => {}
         }
         if let Some(sim) = self.mind.sim(Sim { state, plmn, operator, raw: Some(bounded(&raw)) }, now) {
-            self.forgive();
+            if known {
+                self.forgive();
+            }
             (self.done.registration, self.done.serving) = (None, None);
             self.say(Event::Sim(sim)).await?;
         }
