@@ -6,14 +6,37 @@
 //!
 //! A survey goes on after a restart of the agent; only `stop` ends it.
 
+#[cfg(feature = "full")]
+mod echo;
+#[cfg(feature = "full")]
 mod export;
+#[cfg(feature = "full")]
 mod journal;
+#[cfg(feature = "full")]
+mod kept;
+#[cfg(feature = "full")]
 mod pace;
+#[cfg(feature = "full")]
 mod point;
+#[cfg(feature = "full")]
+mod refusal;
+#[cfg(feature = "full")]
+mod round;
+#[cfg(feature = "full")]
+mod seen;
+#[cfg(feature = "full")]
+mod walk;
 
+#[cfg(feature = "full")]
 pub use export::{ExportError, Exported, Format, export};
+#[cfg(feature = "full")]
 pub use journal::{Journal, is_name, names, path};
+#[cfg(feature = "full")]
 pub use point::{Began, Line, Marked, Point, VERSION};
+#[cfg(feature = "full")]
+pub use refusal::{Facts, refusals};
+#[cfg(feature = "full")]
+pub use walk::{Inputs, run};
 
 use phusong_protocol::Mark;
 use serde::{Deserialize, Serialize};

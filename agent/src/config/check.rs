@@ -293,7 +293,8 @@ fn place_and_setup(config: &Config, found: &mut Found<'_>) {
 
 /// Tables that check themselves.
 fn device(config: &Config, found: &mut Found<'_>) {
-    let askable = config.targets.iter().filter(|target| target.kind != TargetKind::Throughput);
+    let light = [TargetKind::Icmp, TargetKind::Tcp, TargetKind::Dns];
+    let askable = config.targets.iter().filter(|target| light.contains(&target.kind));
     let names: Vec<&str> = askable.map(|target| target.name.as_str()).collect();
     for (table, said) in [
         ("position", config.position.check(config.place.is_some())),

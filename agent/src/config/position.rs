@@ -114,7 +114,7 @@ impl SurveyConfig {
         command("survey.hole_command", &self.hole_command)?;
         match &self.target {
             Some(name) if !targets.contains(&name.as_str()) => {
-                Err("survey.target : must be the name of a [[target]] that is not a bandwidth test".into())
+                Err("survey.target : must be the name of a [[target]] of kind icmp, tcp or dns".into())
             }
             _ => Ok(()),
         }

@@ -32,7 +32,7 @@ pub fn write(walk: &Walk, reacquiring: &[bool], to: &mut dyn Write) -> io::Resul
     Ok(())
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let formula = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if formula.is_empty() && !text.contains(['"', ',', '\r', '\n']) {
         return text.to_owned();

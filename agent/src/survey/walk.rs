@@ -1,0 +1,284 @@
+//! The survey's task: answers asks, takes the points that are due, goes on after a restart.
+//!
+//! In: asks, the fix, the picture of the modems, the configuration. Out: samples in the spool, lines in the survey's
+//! file, whether a survey runs for everybody whom that concerns. Refuses to know: how anything is measured. Limits: one
+//! survey at a time; it looks every [`LOOK`] while one runs, and does nothing else.
+
+use super::journal::{Journal, path, read};
+use super::kept::Kept;
+use super::point::{Began, Line, Marked, VERSION};
+use super::refusal::{Facts, long, refusals, without_fix};
+use super::round::Round;
+use super::{Answer, Ask, Refusal, Request, Status, echo};
+use crate::attempt::Means;
+use crate::config::Config;
+use crate::device::position::Fix;
+use crate::device::{clock, load};
+use crate::modems;
+use crate::positions::gps_time_ms;
+use crate::record::{Stamper, append};
+use crate::spool::Urgency;
+use crate::spooler::SpoolHandle;
+use phusong_protocol::{Environment, Mark, PositionReading, Reading, Setup, SetupRef};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// A quarter of the shortest time between two points.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What the task works with.
+pub struct Inputs {
+    /// What is in force: targets may come from afar.
+    pub config: watch::Receiver<Arc<Config>>,
+    pub stamper: Stamper,
+    pub spool: SpoolHandle,
+    pub means: Arc<Means>,
+    pub fix: watch::Receiver<Option<Fix>>,
+    pub modems: modems::Handle,
+    /// The set-up that samples refer to: indoors it is another one.
+    pub setup: watch::Sender<Option<Arc<SetupRef>>>,
+}
+
+/// The survey that runs.
+pub(super) struct Running {
+    pub journal: Journal,
+    pub kept: Kept,
+    pub status: Status,
+    pub round: Round,
+}
+
+pub struct Surveys {
+    inputs: Inputs,
+    running: Option<Running>,
+}
+
+/// Answers until nobody can ask any more.
+pub async fn run(inputs: Inputs, mut requests: mpsc::Receiver<Request>) {
+    let mut surveys = Surveys { inputs, running: None };
+    surveys.resume().await;
+    loop {
+        tokio::select! {
+            request = requests.recv() => match request {
+                Some(Request { ask, answer }) => {
+                    let said = surveys.obey(ask).await;
+                    // Whoever asked may be gone.
+                    let _ = answer.send(said);
+                }
+                None => return,
+            },
+            () = tokio::time::sleep(LOOK), if surveys.running.is_some() => surveys.look().await,
+        }
+    }
+}
+
+impl Surveys {
+    async fn obey(&mut self, ask: Ask) -> Answer {
+        let refused = match ask {
+            Ask::Start { name, note } => self.start(name, note).await,
+            Ask::Mark { mark, note } => self.mark(mark, note).await,
+            Ask::Stop => return self.stop().await,
+            Ask::Status => Vec::new(),
+        };
+        let survey = self.running.as_ref().map(|running| running.status.clone());
+        Answer { refused, survey }
+    }
+
+    fn fix(&self) -> Option<Fix> {
+        *self.inputs.fix.borrow()
+    }
+
+    /// The true time, where the kernel or the receiver knows it.
+    fn at_ms(&self) -> Option<i64> {
+        let now = clock::mono_ms();
+        if self.inputs.stamper.clock.borrow().synced_at_mono_ms.is_some() {
+            return Some(clock::wall_ms());
+        }
+        let fix = self.fix().filter(|fix| fix.holds(now))?;
+        Some(gps_time_ms(&fix)?.saturating_add_unsigned(fix.age_ms(now)))
+    }
+
+    fn facts(&self, name: &str, note: Option<&str>) -> Facts {
+        let config = self.inputs.config.borrow();
+        let has_modem = !config.modems.is_empty() || !self.inputs.modems.picture.borrow().modems.is_empty();
+        Facts {
+            name: name.to_owned(),
+            note: note.map(str::to_owned),
+            name_taken: super::is_name(name) && path(&config.data_dir, name).exists(),
+            running: self.running.as_ref().map(|running| running.kept.name.clone()),
+            has_receiver: config.position.is_mobile(),
+            fix_age_ms: self.fix().map(|fix| fix.age_ms(clock::mono_ms())),
+            has_time: self.at_ms().is_some(),
+            has_setup: config.setup.is_some(),
+            free_bytes: load::disk_free_bytes(&config.data_dir),
+            can_measure: has_modem || (!config.uplinks.is_empty() && echo::target(&config).is_some()),
+        }
+    }
+
+    async fn start(&mut self, name: String, note: Option<String>) -> Vec<Refusal> {
+        let refused = refusals(&self.facts(&name, note.as_deref()));
+        let (Some(at_ms), true) = (self.at_ms(), refused.is_empty()) else { return refused };
+        let data_dir = self.inputs.config.borrow().data_dir.clone();
+        let kept = Kept { name: name.clone(), started_ms: at_ms, indoor: false, holes: 0 };
+        let began = Line::Began(Began { v: VERSION, name: name.clone(), at_ms, note });
+        let opened = Journal::create(&data_dir, &name).and_then(|mut journal| {
+            journal.append(&began, clock::mono_ms())?;
+            journal.sync()?;
+            kept.store(&data_dir)?;
+            Ok(journal)
+        });
+        let journal = match opened {
+            Ok(journal) => journal,
+            Err(error) => return vec![Refusal::Disk { error: error.to_string() }],
+        };
+        let status = Status { name: name.clone(), started_wall_ms: at_ms, ..Status::default() };
+        self.running = Some(Running { journal, kept, status, round: Round::default() });
+        self.inputs.modems.surveying.send_replace(true);
+        self.say_position(None, false).await;
+        tracing::info!(survey = name, "a survey began");
+        self.look().await;
+        Vec::new()
+    }
+
+    /// Goes on where the start before this one ended.
+    async fn resume(&mut self) {
+        let data_dir = self.inputs.config.borrow().data_dir.clone();
+        let Some(kept) = Kept::load(&data_dir) else { return };
+        let walked = read(&path(&data_dir, &kept.name));
+        let (walk, mut journal) = match walked.and_then(|w| Ok((w, Journal::resume(&data_dir, &kept.name)?))) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::error!(survey = kept.name, %error, "the survey does not go on: its file cannot be written");
+                return;
+            }
+        };
+        let line = Line::Resumed { at_ms: self.at_ms().unwrap_or_else(clock::wall_ms) };
+        note_error(journal.append(&line, clock::mono_ms()).and_then(|()| journal.sync()));
+        let status = Status {
+            name: kept.name.clone(),
+            started_wall_ms: kept.started_ms,
+            points: walk.points.len() as u64,
+            marks: walk.marks.len() as u64,
+            resumed: walk.resumed + 1,
+            indoor: kept.indoor,
+            holes: kept.holes,
+            ..Status::default()
+        };
+        tracing::info!(survey = kept.name, points = status.points, "the survey goes on");
+        self.running = Some(Running { journal, kept, status, round: Round::default() });
+        self.inputs.modems.surveying.send_replace(true);
+        self.put_setup(true);
+    }
+
+    async fn mark(&mut self, mark: Mark, note: Option<String>) -> Vec<Refusal> {
+        let is_mobile = self.inputs.config.borrow().position.is_mobile();
+        let fix = self.fix();
+        let age_ms = fix.map(|fix| fix.age_ms(clock::mono_ms()));
+        let refused: Vec<Refusal> = long(note.as_deref()).into_iter().chain(without_fix(is_mobile, age_ms)).collect();
+        let at_ms = self.at_ms().unwrap_or_else(clock::wall_ms);
+        let data_dir = self.inputs.config.borrow().data_dir.clone();
+        let (Some(running), Some(fix)) = (self.running.as_mut(), fix.filter(|_| refused.is_empty())) else {
+            return if self.running.is_none() { vec![Refusal::NotRunning] } else { refused };
+        };
+        // Indoors until the next mark, whichever it is; said twice, it is the end.
+        let indoor = mark == Mark::Indoor && !running.kept.indoor;
+        let mark = (mark != Mark::Indoor || indoor).then_some(mark);
+        let changed = indoor != std::mem::replace(&mut running.kept.indoor, indoor);
+        (running.status.indoor, running.status.marks) = (indoor, running.status.marks + 1);
+        let marked = Marked { at_ms, lat: fix.lat, lon: fix.lon, accuracy_m: fix.accuracy_m, mark, note };
+        let kept = running.kept.store(&data_dir);
+        note_error(kept.and_then(|()| running.journal.append(&Line::Mark(marked), clock::mono_ms())));
+        note_error(running.journal.sync());
+        if changed {
+            self.put_setup(indoor);
+        }
+        self.say_position(mark, changed).await;
+        Vec::new()
+    }
+
+    async fn stop(&mut self) -> Answer {
+        let Some(mut running) = self.running.take() else {
+            return Answer { refused: vec![Refusal::NotRunning], survey: None };
+        };
+        running.round.end(&self.inputs).await;
+        let at_ms = self.at_ms().unwrap_or_else(clock::wall_ms);
+        note_error(running.journal.append(&Line::Stopped { at_ms }, clock::mono_ms()));
+        note_error(running.journal.sync());
+        note_error(Kept::forget(&self.inputs.config.borrow().data_dir));
+        let was_indoor = std::mem::replace(&mut running.kept.indoor, false);
+        let status = running.status.clone();
+        self.running = Some(running);
+        self.put_setup(false);
+        self.say_position(None, was_indoor).await;
+        self.running = None;
+        self.inputs.modems.surveying.send_replace(false);
+        // Everything is durable when the person hears that it is over. Counted in the status where it failed.
+        let _ = self.inputs.spool.flush().await;
+        tracing::info!(survey = status.name, points = status.points, "the survey is over");
+        Answer { refused: Vec::new(), survey: Some(status) }
+    }
+
+    /// The set-up of what follows.
+    fn setup(&self) -> Option<Setup> {
+        let configured = self.inputs.config.borrow().wire_setup()?;
+        let indoor = self.running.as_ref().is_some_and(|running| running.kept.indoor);
+        Some(if indoor { Setup { environment: Environment::Indoor, ..configured } } else { configured })
+    }
+
+    /// Puts it in force where it differs from what is: `always`, or when a reload put the file's own there.
+    fn put_setup(&self, always: bool) {
+        let setup = self.setup().map(|setup| Arc::new(SetupRef { id: setup.id(), full: None }));
+        self.inputs.setup.send_if_modified(|before| {
+            let other = before.as_ref().map(|s| s.id) != setup.as_ref().map(|s| s.id);
+            if other {
+                *before = setup;
+            }
+            other || always
+        });
+    }
+
+    /// A `position` sample: where the survey began, was marked and ended, with the set-up where that is new.
+    async fn say_position(&self, mark: Option<Mark>, with_setup: bool) {
+        let now = self.inputs.stamper.stamp();
+        let (Some(running), Some(fix)) = (&self.running, now.fix) else { return };
+        let reading = PositionReading {
+            lat: fix.lat,
+            lon: fix.lon,
+            accuracy_m: fix.accuracy_m,
+            source: fix.source,
+            altitude_m: fix.altitude_m,
+            mark,
+            survey: Some(running.kept.name.clone()),
+        };
+        let mut sample =
+            self.inputs.stamper.sample(now, phusong_protocol::Outcome::Reading(Reading::Position(reading)));
+        if let Some(setup) = self.setup().filter(|_| with_setup) {
+            sample.setup = Some(Arc::new(SetupRef { id: setup.id(), full: Some(setup) }));
+        }
+        append(&self.inputs.spool, sample, Urgency::Urgent).await;
+    }
+
+    /// What is due now.
+    async fn look(&mut self) {
+        if self.inputs.config.has_changed().unwrap_or(false) {
+            self.inputs.config.mark_unchanged();
+            self.put_setup(false);
+        }
+        let (fix, at_ms) = (self.fix(), self.at_ms());
+        let Some(mut running) = self.running.take() else { return };
+        running.look(&self.inputs, fix, at_ms).await;
+        let full = running.status.points >= super::POINTS;
+        self.running = Some(running);
+        if full {
+            tracing::warn!(bound = super::POINTS, "the survey has as many points as one can hold; it is ended");
+            self.stop().await;
+        }
+    }
+}
+
+/// The samples are in the spool: a file that cannot be written costs the export alone.
+pub(super) fn note_error(result: std::io::Result<()>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "the file of the survey was not written");
+    }
+}
