@@ -13,7 +13,7 @@ mod modem;
 mod spool;
 
 use crate::config::{Config, DEFAULT_FILE, Language, Problems};
-use crate::text::{Finding, Help, Said, language_of_environment};
+use crate::text::{Finding, Help, Said, SetupText, language_of_environment};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use join::give_to_service;
 use std::ffi::OsString;
@@ -133,6 +133,7 @@ fn command(language: Language) -> clap::Command {
                 .mut_arg("code", |a| a.help(say(Help::JoinCode)))
                 .mut_arg("data_dir", |a| a.help(say(Help::JoinDataDir)))
                 .mut_arg("provider", |a| a.help(say(Help::JoinProvider)))
+                .mut_arg("setup", |a| a.help(SetupText::About.say(language)))
                 .mut_arg("replace", |a| a.help(say(Help::JoinReplace)))
         })
         .mut_subcommand("run", |c| c.about(say(Help::Run)))

@@ -11,6 +11,7 @@ mod position;
 mod problem;
 mod throughput;
 
+pub use check::{DB as SETUP_DB, HEIGHT_M as SETUP_HEIGHT_M};
 pub use modem::{CHECK_BYTES, ModemConfig, ModemSource, RadioCheckConfig};
 pub use position::{PositionConfig, PositionSource, PowerConfig, SurveyConfig};
 pub use problem::{Problem, Problems, Rule};

@@ -10,8 +10,10 @@ mod calibrate;
 mod finding;
 mod help;
 mod join;
+mod modem;
 mod reach;
 mod round;
+mod setup;
 mod spool;
 
 pub use crate::config::Language;
@@ -21,8 +23,10 @@ pub use calibrate::CalibrateText;
 pub use finding::Finding;
 pub use help::Help;
 pub use join::JoinText;
+pub use modem::{ModemText, Weight};
 pub use reach::Reach;
 pub use round::Round;
+pub use setup::SetupText;
 pub use spool::SpoolText;
 
 /// A message that is said in either language.
@@ -86,8 +90,10 @@ mod tests {
             ("finding", include_str!("text/finding.rs")),
             ("help", include_str!("text/help.rs")),
             ("join", include_str!("text/join.rs")),
+            ("modem", include_str!("text/modem.rs")),
             ("reach", include_str!("text/reach.rs")),
             ("round", include_str!("text/round.rs")),
+            ("setup", include_str!("text/setup.rs")),
             ("spool", include_str!("text/spool.rs")),
             ("problem", include_str!("config/problem.rs")),
         ] {

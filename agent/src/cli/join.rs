@@ -9,6 +9,7 @@
 
 mod exchange;
 mod file;
+mod setup;
 
 use super::{Speaker, check, on_one_thread};
 use crate::config::Config;
@@ -35,6 +36,8 @@ pub(super) struct Join {
     data_dir: Option<PathBuf>,
     #[arg(long)]
     provider: Option<String>,
+    #[arg(long, value_name = "KEY=VALUE,..")]
+    setup: Option<String>,
     #[arg(long)]
     replace: bool,
 }
@@ -59,9 +62,13 @@ fn run(said: &Speaker, join: Join) -> Result<ExitCode, JoinText> {
         Some(config) => config.data_dir.clone(),
         None => draft.data_dir(),
     };
-    if known.is_none() {
-        nobody_runs(&data_dir)?;
-    }
+    let draft = match &known {
+        Some(_) => draft,
+        None => {
+            nobody_runs(&data_dir)?;
+            draft.with_setup(setup::learned(said, join.setup.as_deref()).map_err(JoinText::BadSetup)?)
+        }
+    };
     println!("{}", said.say(&JoinText::Joining { probe: code.probe.to_string(), site: code.site.to_string() }));
     let floor_unix_ms = floor(&code, &data_dir)?;
     let config = match known {

@@ -245,10 +245,10 @@ fn acceptance(text: &AimText) -> (String, String) {
                 return (format!("tốc độ: — ({why})"), format!("speed: — ({why})"));
             }
             // A test that stopped at its bound says that it is at least so fast.
-            let least = if done.early == Some(true) { ">= " } else { "" };
+            let least = if done.early == Some(true) { "≥" } else { "" };
             let of = |bps: Option<u64>| bps.map_or_else(|| "—".to_owned(), |bps| format!("{least}{}", speed(bps)));
             let (down, up) = (of(done.down_bps), of(done.up_bps));
-            (format!("tải xuống {down} tải lên {up}"), format!("down {down} up {up}"))
+            (format!("xuống {down} lên {up}"), format!("down {down} up {up}"))
         }
         AimText::AcceptFailed { why } => (format!("CHƯA nghiệm thu: {why}"), format!("NOT accepted: {why}")),
         _ => plain("NGHIỆM THU: bắt đầu ...", "ACCEPT: beginning .."),
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn a_test_that_stopped_at_its_bound_says_at_least() {
         let done = Accepted { down_bps: Some(12_345_678), early: Some(true), ..Accepted::default() };
-        assert_eq!(AimText::AcceptSpeed(done.clone()).both().1, "down >= 12.3 Mbit/s up —");
+        assert_eq!(AimText::AcceptSpeed(done.clone()).both().1, "down ≥12.3 Mbit/s up —");
         let none = Accepted { no_speed: Some("no target".into()), ..done };
         assert_eq!(AimText::AcceptSpeed(none).both().1, "speed: — (no target)");
         let echoes = Accepted { sent: 60, received: 57, median_us: Some(45_000), ..Accepted::default() };

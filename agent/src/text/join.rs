@@ -2,10 +2,10 @@
 //!
 //! In: a [`JoinText`]. Out: both languages. Refuses to know: how any of it is done. Limits: the set.
 
-use super::Said;
+use super::{Said, SetupText};
 use phusong_protocol::JoinError;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum JoinText {
     Paste,
     Joining { probe: String, site: String },
@@ -15,6 +15,7 @@ pub enum JoinText {
     StartService,
     StartByHand { file: String },
     BadCode(JoinError),
+    BadSetup(SetupText),
     ConfigThere { file: String },
     AgentRuns { data_dir: String },
     Expired,
@@ -32,6 +33,7 @@ impl Said for JoinText {
     fn both(&self) -> (String, String) {
         match self {
             JoinText::BadCode(error) => bad_code(error),
+            JoinText::BadSetup(text) => text.both(),
             JoinText::NoWay { hosts } => no_way(hosts),
             JoinText::Expired
             | JoinText::Refused { .. }

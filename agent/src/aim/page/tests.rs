@@ -219,7 +219,7 @@ fn the_result_of_an_acceptance_stands_on_both_sizes() {
     for size in [PHONE, FULL] {
         let page = text(&screen, 22_000, size);
         assert!(page.contains("ping mất 3/60 giữa 45 ms p95 90 ms"), "{page}");
-        assert!(page.contains("tải xuống 12.3 Mbit/s tải lên 3.4 Mbit"), "{page}");
+        assert!(page.contains("xuống 12.3 Mbit/s lên 3.4 Mbit/s"), "{page}");
     }
 }
 

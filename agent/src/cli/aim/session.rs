@@ -67,7 +67,7 @@ impl Session {
                 self.screen.modem().cloned().into_iter().for_each(|modem| self.wish(Wish::Pace(modem)));
             }
             Err(error) => {
-                self.screen.lost = Some(error.to_string());
+                self.screen.lost = Some(briefly(&error));
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -76,13 +76,13 @@ impl Session {
     fn seen(&mut self, line: Result<Option<Seen>, ControlError>) {
         match line {
             Ok(Some(seen)) => self.screen.hear(&seen).into_iter().for_each(|wish| self.wish(wish)),
-            Ok(None) => self.lost(ControlError::Gone),
-            Err(error) => self.lost(error),
+            Ok(None) => self.lost(&ControlError::Gone),
+            Err(error) => self.lost(&error),
         }
     }
 
-    fn lost(&mut self, error: ControlError) {
-        self.screen.lost = Some(error.to_string());
+    fn lost(&mut self, error: &ControlError) {
+        self.screen.lost = Some(briefly(&error));
         self.watch = None;
         self.pace = None;
     }
@@ -146,6 +146,14 @@ impl Session {
                 self.asked.spawn(async move { Answer::Accept(client.accept(&modem).await) });
             }
         }
+    }
+}
+
+/// Without the path of the socket: it is long, and the same each time.
+fn briefly(error: &ControlError) -> String {
+    match error {
+        ControlError::NoAgent { source, .. } => source.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -5,8 +5,9 @@
 //! the same code is recognised; a configuration that is replaced stays beside it as `.old`.
 
 use super::exchange::{Joined, url};
+use super::setup;
 use crate::cli::Speaker;
-use crate::config::{Config, Language};
+use crate::config::{Config, Language, SetupConfig};
 use crate::device::net;
 use anyhow::Context;
 use base64::Engine;
@@ -67,6 +68,7 @@ pub struct Draft<'a> {
     code: &'a JoinCode,
     data_dir: Option<PathBuf>,
     provider: Option<String>,
+    setup: SetupConfig,
 }
 
 /// What is there before.
@@ -92,7 +94,13 @@ impl Found {
 
 impl<'a> Draft<'a> {
     pub fn new(said: &'a Speaker, code: &'a JoinCode, data_dir: Option<PathBuf>, provider: Option<String>) -> Self {
-        Draft { said, code, data_dir, provider }
+        Draft { said, code, data_dir, provider, setup: SetupConfig::default() }
+    }
+
+    /// How readings are taken.
+    #[must_use]
+    pub fn with_setup(self, setup: SetupConfig) -> Self {
+        Draft { setup, ..self }
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -171,7 +179,7 @@ impl<'a> Draft<'a> {
             line("kind", if modem { "cellular" } else { "fixed" });
             self.provider.iter().for_each(|provider| line("provider", provider));
         }
-        out + TARGETS
+        out + &setup::table(&self.setup) + TARGETS
     }
 }
 
