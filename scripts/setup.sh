@@ -24,10 +24,13 @@ tested=(
     chromium:chromium
     zbarimg:zbar-tools
     rsvg-convert:librsvg2-bin
+    # Of the LLVM that rust-toolchain.toml's rustc has: it reads what a program counted of its branches.
+    llvm-cov-22:llvm-22
     dbus-daemon:dbus
     ModemManager:modemmanager
     gpsd:gpsd
     gpsfake:gpsd-clients
+    tmux:tmux
 )
 # What tests start for themselves must not begin to run on this machine because it was installed for them.
 idle=(modemmanager:ModemManager.service gpsd:gpsd.service gpsd:gpsd.socket)
