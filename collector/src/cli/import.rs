@@ -50,7 +50,8 @@ pub struct Import {
 
 pub fn run(config: &Config, args: &Import) -> anyhow::Result<()> {
     let recognise = |file: &PathBuf| {
-        let format = import::recognise(file).with_context(|| format!("{}", file.display()))?;
+        let wanted = || format!("{}: give the file that `spool export` wrote, or a log", file.display());
+        let format = import::recognise(file).with_context(wanted)?;
         Ok((file.clone(), format))
     };
     let files = args.files.iter().map(recognise).collect::<anyhow::Result<Vec<_>>>()?;
