@@ -5,8 +5,12 @@
 //! [`QUEUE`] events wait, then the source waits; a source degrades per field: what it cannot read is absent.
 
 pub mod at;
+pub mod command;
 pub mod decode;
+#[cfg(feature = "modemmanager")]
+pub mod mm;
 pub mod picture;
+pub mod termux;
 
 pub use picture::{ModemState, Picture};
 

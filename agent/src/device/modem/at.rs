@@ -21,6 +21,8 @@ mod sim;
 mod talk;
 mod work;
 
+pub use mind::stat_of;
+
 use super::{Ask, Event, ModemKey, Said};
 use crate::config::ModemConfig;
 use crate::device::clock::mono_ms;
