@@ -241,8 +241,8 @@ impl Poller {
         }
     }
 
-    /// The hot path: a batch goes into the queue, or is dropped; whoever numbered its samples sends it again. So does a
-    /// phone's message, which nobody sends again: its log may be imported.
+    /// The hot path: a batch goes into the queue, or is dropped; whoever numbered its samples sends it again. A phone's
+    /// message goes the same way, and nobody sends it again: what is missing is in the phone's log.
     async fn batch(&self, message: Message) -> Option<Notice> {
         if !message.topic.ends_with("/batch") && !message.topic.starts_with("ns/") {
             return Some(Notice::Message(message));

@@ -124,6 +124,7 @@ pub struct Lines {
     probe: ProbeId,
     position: Position,
     begun: Arc<AtomicU64>,
+    /// Lines that the library does not count.
     skipped: u64,
     total: u64,
     recognised: Vec<String>,
@@ -191,6 +192,10 @@ impl Lines {
         for _ in 0..skip {
             skipped_bytes += from.by_ref().take(RECORD_BYTES).read_until(b'\n', &mut Vec::new())? as u64;
         }
+        // The library ends a record at the `\r` and counts the `\n` to the next.
+        let head = from.fill_buf()?;
+        let ends = head.iter().position(|byte| *byte == b'\n');
+        let returns = ends.is_some_and(|at| at > 0 && head[at - 1] == b'\r');
         let position = Position(Arc::new(AtomicU64::new(skipped_bytes)));
         let begun = Arc::new(AtomicU64::new(skipped_bytes));
         let counted = Counted { from, read: position.clone(), begun: Arc::clone(&begun) };
@@ -209,7 +214,7 @@ impl Lines {
             probe: probe.clone(),
             position,
             begun,
-            skipped: u64::from(skip),
+            skipped: u64::from(skip) + u64::from(returns),
             total,
             recognised: Vec::new(),
         };
