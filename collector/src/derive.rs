@@ -10,6 +10,7 @@ mod counting;
 mod place;
 pub mod policies;
 mod running;
+mod votes;
 
 pub use again::{Again, AgainError, Counted, Difference, Stand, Windows};
 pub use running::Running;
@@ -161,6 +162,7 @@ impl Derive {
 
     /// Removes a few rows whose days are over.
     pub fn prune(&mut self, now_ms: i64) -> Result<Pruned, StoreError> {
+        self.shelf.prune_votes(now_ms, PRUNED_ROWS)?;
         prune_derived(&self.shelf.db, now_ms, &self.options.retention, PRUNED_ROWS)
     }
 
@@ -186,6 +188,10 @@ impl Derive {
         self.note(&retimed, as_of_ms)?;
         for (probe, news) in self.ground.news(before, mark)? {
             self.shelf.put_news(probe, &news)?;
+        }
+        for (name, served) in self.ground.served(before, mark)? {
+            let places = served.seen.iter().filter_map(|(probe, at_ms)| self.place_at(*probe, *at_ms)).collect();
+            self.shelf.add_served(&name, &served, &places)?;
         }
         self.shelf.set_mark(ARRIVED, mark)?;
         self.shelf.set_mark(RETIMED, retimed_mark)?;
@@ -238,7 +244,8 @@ impl Derive {
         let mut stretches: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
         let (mut unplaced, mut late) = (0, 0);
         for touch in touches {
-            let Some((first, last)) = stretch(touch, now) else { continue };
+            self.note_way(touch)?;
+            let Some((first, last)) = stretch(touch, now).filter(|_| !touch.placed) else { continue };
             let places = self.by_probe.get(&touch.probe).map(Vec::as_slice).unwrap_or_default();
             let here = |at: &&usize| {
                 let place = &self.places[**at];
@@ -296,7 +303,7 @@ impl Derive {
         }
         // Neighbours that were touched on the way.
         progress.more |= !self.shelf.touched(1)?.is_empty();
-        Ok(())
+        self.ways(started, as_of_ms, progress)
     }
 }
 

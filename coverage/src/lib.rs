@@ -30,6 +30,7 @@ pub mod recompute;
 
 pub mod case;
 pub mod hamlet;
+pub mod vote;
 
 pub use place::{Place, PlaceError, PlaceId};
 pub use policy::{Policies, Policy};

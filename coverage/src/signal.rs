@@ -68,7 +68,7 @@ impl Radio {
 
 /// One bin of one modem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bin {
+pub(crate) enum Bin {
     Unobserved,
     Nothing,
     Blocked(Block),
@@ -179,7 +179,7 @@ fn median(mut of: Vec<i16>) -> Option<i16> {
 
 /// What is known of a modem at a moment.
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     looked_ms: Option<i64>,
     void: bool,
     /// The last words that were written when they changed, and the last that was said beside a measurement.
@@ -195,7 +195,7 @@ struct State {
 }
 
 impl State {
-    fn take(&mut self, look: &Look) {
+    pub(crate) fn take(&mut self, look: &Look) {
         let (said, at_ms) = (&look.said, look.at_ms);
         if said.gone {
             if !said.hearsay || self.changed != Change::default() {
@@ -253,7 +253,7 @@ impl State {
         (self.changed.bearer == Some(Bearer::Refused)).then_some(Block::Bearer)
     }
 
-    fn bin(&self, ms: i64, policy: &Policy) -> Bin {
+    pub(crate) fn bin(&self, ms: i64, policy: &Policy) -> Bin {
         if let Some(block) = self.blocked(ms) {
             return Bin::Blocked(block);
         }

@@ -62,7 +62,7 @@ impl Derive {
         Ok(())
     }
 
-    fn is_link(&mut self, network: NetworkId) -> Result<bool, StoreError> {
+    pub(super) fn is_link(&mut self, network: NetworkId) -> Result<bool, StoreError> {
         if let Some(known) = self.links.get(&network) {
             return Ok(*known);
         }

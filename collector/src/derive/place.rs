@@ -54,6 +54,8 @@ impl Derive {
             let newest = heard.technologies.get(network).filter(|_| state.last_no.is_some_and(|no| no <= touched.1));
             self.shelf.put_newest(place.id, *network, newest.map(|said| said.1))?;
         }
+        let networks = fresh.keys().chain(stored.keys()).copied().collect();
+        self.fixed_votes(place, touched, &networks, as_of_ms)?;
         progress.changes += self.save_interruptions(place, &outcome, as_of_ms)?;
         let complete_ms = self.ground.complete_until_ms(place.probe, as_of_ms - FINAL_MS)?;
         state.final_until_ms = state.final_until_ms.max(complete_ms).max(Some(as_of_ms - FINAL_MS));
@@ -140,6 +142,7 @@ impl Derive {
                 known.keys().filter(|no| (touched.0..=touched.1).contains(*no) && !of.contains_key(&WindowNo(**no)))
             {
                 self.shelf.remove_window(place.id, network, *no)?;
+                self.count_technologies(place.id, network, known.get(no).map(|one| &one.window), None)?;
             }
             let later = known.iter().filter(|(no, _)| **no > touched.1).map(|(_, one)| &one.window);
             for window in of.values().chain(later) {
@@ -156,11 +159,36 @@ impl Derive {
                 let was_final = state.final_until_ms.is_some_and(|until_ms| WindowNo(window.no).end_ms() <= until_ms);
                 final_changed += i64::from(was_final && before.is_some_and(|b| b.graded.grade != judged.grade));
                 self.shelf.put_window(place.id, network, &StoredWindow { window: window.clone(), graded: judged })?;
+                self.count_technologies(place.id, network, before.map(|one| &one.window), Some(window))?;
             }
             self.shelf.put_last_known(place.id, network)?;
         }
         let counted = if self.silent.is_some() { 0 } else { final_changed };
         self.shelf.count("final_changed", counted)
+    }
+
+    /// A window and what stood in its place, by the day that it lies in.
+    fn count_technologies(
+        &self,
+        place: i64,
+        network: NetworkId,
+        old: Option<&Window>,
+        new: Option<&Window>,
+    ) -> Result<(), StoreError> {
+        let of = |window: Option<&Window>| {
+            window.and_then(|window| window.radio.as_ref()).map(|radio| (radio.yes, radio.no.without(radio.yes)))
+        };
+        let (before, after) = (of(old), of(new));
+        if before == after {
+            return Ok(());
+        }
+        let day = old.or(new).map_or(0, |window| window.number().start_ms().div_euclid(86_400_000));
+        for (said, sign) in [(before, -1), (after, 1)] {
+            if let Some(said) = said {
+                self.shelf.count_technologies(place, network, day, said, sign)?;
+            }
+        }
+        Ok(())
     }
 
     /// Says how many changes were written.

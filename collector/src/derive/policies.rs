@@ -7,7 +7,7 @@
 use crate::areas::day_of;
 use crate::store::StoreError;
 use crate::store::derived::{CONTENT_BYTES, PolicyRow, Shelf};
-use phusong_coverage::{Micros, Policies, Policy};
+use phusong_coverage::{Db, Dbm, Micros, Policies, Policy};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -29,8 +29,17 @@ const fn whole(key: &'static str, low: f64, high: f64, get: fn(&Policy) -> f64, 
     Field { key, low, high, whole: true, get, set }
 }
 
+const fn part(key: &'static str, low: f64, high: f64, get: fn(&Policy) -> f64, set: fn(&mut Policy, f64)) -> Field {
+    Field { key, low, high, whole: false, get, set }
+}
+
+/// A level or a ratio, which is kept with fewer digits than it is written with.
+fn shown(value: f32) -> f64 {
+    (f64::from(value) * 1_000.0).round() / 1_000.0
+}
+
 /// In the order in which they are shown. A day has 288 windows.
-pub const FIELDS: [Field; 16] = [
+pub const FIELDS: [Field; 38] = [
     Field {
         key: "loss_target",
         low: 0.001,
@@ -67,6 +76,28 @@ pub const FIELDS: [Field; 16] = [
     whole("remote_windows", 1.0, 288.0, |p| p.remote_windows as f64, |p, n| p.remote_windows = n as usize),
     whole("together_ms", 0.0, 3_600_000.0, |p| p.together_ms as f64, |p, n| p.together_ms = n as i64),
     whole("stale_ms", 300_000.0, 604_800_000.0, |p| p.stale_ms as f64, |p, n| p.stale_ms = n as i64),
+    part("dead_lte_dbm", -160.0, -80.0, |p| shown(p.dead_lte.get()), |p, n| p.dead_lte = Dbm::new(n as f32)),
+    part("dead_nr_dbm", -160.0, -80.0, |p| shown(p.dead_nr.get()), |p, n| p.dead_nr = Dbm::new(n as f32)),
+    part("dead_umts_dbm", -130.0, -70.0, |p| shown(p.dead_umts.get()), |p, n| p.dead_umts = Dbm::new(n as f32)),
+    part("dead_gsm_dbm", -120.0, -70.0, |p| shown(p.dead_gsm.get()), |p, n| p.dead_gsm = Dbm::new(n as f32)),
+    part("weak_lte_dbm", -160.0, -60.0, |p| shown(p.weak_lte.get()), |p, n| p.weak_lte = Dbm::new(n as f32)),
+    part("weak_nr_dbm", -160.0, -60.0, |p| shown(p.weak_nr.get()), |p, n| p.weak_nr = Dbm::new(n as f32)),
+    part("weak_umts_dbm", -130.0, -50.0, |p| shown(p.weak_umts.get()), |p, n| p.weak_umts = Dbm::new(n as f32)),
+    part("weak_gsm_dbm", -120.0, -50.0, |p| shown(p.weak_gsm.get()), |p, n| p.weak_gsm = Dbm::new(n as f32)),
+    part("marginal_db", 0.0, 20.0, |p| shown(p.marginal.get()), |p, n| p.marginal = Db::new(n as f32)),
+    whole("no_service_ms", 0.0, 300_000.0, |p| p.no_service_ms as f64, |p, n| p.no_service_ms = n as i64),
+    whole("reset_ms", 0.0, 480_000.0, |p| p.reset_ms as f64, |p, n| p.reset_ms = n as i64),
+    whole("check_bps", 1.0, 1e12, |p| p.check_bps as f64, |p, n| p.check_bps = n as u64),
+    whole("check_ms", 1_000.0, 600_000.0, |p| p.check_ms.into(), |p, n| p.check_ms = n as u32),
+    whole("site_windows", 1.0, 288.0, |p| p.site_windows as f64, |p, n| p.site_windows = n as usize),
+    part("vehicle_db", 0.0, 30.0, |p| shown(p.vehicle.get()), |p, n| p.vehicle = Db::new(n as f32)),
+    part("position_radius_m", 1.0, 1_000.0, |p| p.position_radius_m, |p, n| p.position_radius_m = n),
+    whole("position_age_ms", 0.0, 60_000.0, |p| p.position_age_ms as f64, |p, n| p.position_age_ms = n as i64),
+    whole("moving_age_ms", 0.0, 60_000.0, |p| p.moving_age_ms as f64, |p, n| p.moving_age_ms = n as i64),
+    part("moving_kmh", 0.0, 200.0, |p| p.moving_kmh, |p, n| p.moving_kmh = n),
+    part("survey_kmh", 0.0, 200.0, |p| p.survey_kmh, |p, n| p.survey_kmh = n),
+    whole("survey_days", 1.0, 3_650.0, |p| p.survey_days as f64, |p, n| p.survey_days = n as i64),
+    whole("probe_days", 1.0, 3_650.0, |p| p.probe_days as f64, |p, n| p.probe_days = n as i64),
 ];
 
 const DAY: &str = "effective_from";

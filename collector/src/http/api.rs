@@ -15,6 +15,7 @@ mod observations;
 mod page;
 mod probes;
 pub(super) mod question;
+mod radio;
 pub(super) mod state;
 pub(super) mod when;
 mod words;
@@ -105,5 +106,8 @@ pub fn routes() -> OpenApiRouter<Sources> {
         .routes(routes!(interruptions::remotes))
         .routes(routes!(observations::observations))
         .routes(routes!(letters::dead_letters))
+        .routes(routes!(radio::votes))
+        .routes(routes!(radio::serving_cells))
+        .routes(routes!(radio::technologies))
         .routes(routes!(changes::changes))
 }

@@ -9,6 +9,7 @@ mod radio;
 mod translate;
 mod words;
 
+mod cells;
 mod counters;
 mod facts;
 mod ground;
@@ -18,6 +19,8 @@ mod policies;
 pub mod read;
 mod shelf;
 mod speeds;
+mod votes;
+mod walked;
 
 pub use counters::{HamletWindow, KnownWindow, RTT_BOUNDS_US, RTT_BUCKETS, RttCounts};
 pub use ground::{Ground, PlaceHeard, PlaceSpan, Touch};
@@ -27,4 +30,6 @@ pub use policies::{CONTENT_BYTES, PolicyRow};
 pub use shelf::{Filed, PlaceState, Shelf, StoredWindow, database, span};
 pub use speeds::Speed;
 pub use translate::is_cellular;
+pub use votes::{LAYERS, SOURCES, VoteKey};
+pub use walked::{Walked, hex};
 pub use words::{cause as cause_word, confidence as confidence_word};

@@ -30,6 +30,8 @@ pub struct PlaceSpan {
     pub to_ms: Option<i64>,
     pub area: Option<i64>,
     pub supply: Option<String>,
+    /// The resolution-12 child that it stands in.
+    pub child: Option<u64>,
 }
 
 /// One new or re-timed stretch of a probe's observations.
@@ -39,6 +41,8 @@ pub struct Touch {
     pub first_ms: i64,
     pub last_ms: i64,
     pub kind: u16,
+    /// It carries a position of its own.
+    pub placed: bool,
 }
 
 /// What a place's observations say.
@@ -65,11 +69,11 @@ pub struct Ground {
 
 /// What an uplink's row says.
 #[derive(Debug, Clone)]
-struct Known {
-    network: Option<String>,
-    self_load: bool,
+pub(super) struct Known {
+    pub network: Option<String>,
+    pub self_load: bool,
     technology: Option<i64>,
-    modem: Modem,
+    pub modem: Modem,
 }
 
 impl Ground {
@@ -94,14 +98,16 @@ impl Ground {
 
     /// New observations after `after` in the order of commits, at most `limit`; and the mark for the next look.
     pub fn arrived(&self, after: i64, limit: usize) -> Result<(Vec<Touch>, i64), StoreError> {
-        let sql = "SELECT id, probe_ref, at_ms, kind FROM observation WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let sql = "SELECT id, probe_ref, at_ms, kind, place IS NOT NULL FROM observation WHERE id > ?1
+                    ORDER BY id LIMIT ?2";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query(params![after, limit as i64])?;
         let (mut found, mut mark) = (Vec::new(), after);
         while let Some(row) = rows.next()? {
             mark = row.get(0)?;
             let at_ms = row.get(2)?;
-            found.push(Touch { probe: row.get(1)?, first_ms: at_ms, last_ms: at_ms, kind: row.get(3)? });
+            let (probe, kind, placed) = (row.get(1)?, row.get(3)?, row.get(4)?);
+            found.push(Touch { probe, first_ms: at_ms, last_ms: at_ms, kind, placed });
         }
         Ok((found, mark))
     }
@@ -114,13 +120,15 @@ impl Ground {
         while let Some(row) = rows.next()? {
             mark = row.get(0)?;
             let kind = ReadingKind::Boot.code();
-            found.push(Touch { probe: row.get(1)?, first_ms: row.get(2)?, last_ms: row.get(3)?, kind });
+            let (probe, first_ms, last_ms) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            found.push(Touch { probe, first_ms, last_ms, kind, placed: false });
         }
         Ok((found, mark))
     }
 
     pub fn places(&self) -> Result<Vec<PlaceSpan>, StoreError> {
-        let sql = "SELECT id, probe_ref, from_ms, to_ms, area_ref, supply FROM place ORDER BY probe_ref, from_ms";
+        let sql =
+            "SELECT id, probe_ref, from_ms, to_ms, area_ref, supply, lat, lon FROM place ORDER BY probe_ref, from_ms";
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
             Ok(PlaceSpan {
@@ -130,6 +138,7 @@ impl Ground {
                 to_ms: row.get(3)?,
                 area: row.get(4)?,
                 supply: row.get(5)?,
+                child: super::walked::child(row.get(6)?, row.get(7)?),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -165,11 +174,11 @@ impl Ground {
     ) -> Result<PlaceHeard, StoreError> {
         let from_ms = from_ms.max(place.from_ms);
         let to_ms = to_ms.saturating_add(SLACK_MS).min(place.to_ms.unwrap_or(i64::MAX));
-        let rows = self.rows(place.probe, from_ms, to_ms)?;
+        let rows = self.rows(place.probe, (from_ms, to_ms), false)?;
         let (mut heard, mut raws) = (PlaceHeard::default(), HashSet::new());
         let mut summaries = Vec::new();
         let mut modems = Modems::new(before);
-        for row in &rows {
+        for (row, _) in &rows {
             let (target, role) = match row.target {
                 Some(id) => self.target(id)?,
                 None => (TargetId(0), Role::Service),
@@ -217,7 +226,7 @@ impl Ground {
         Ok(heard)
     }
 
-    fn setup(&mut self, id: i64) -> Result<Option<Setup>, StoreError> {
+    pub(super) fn setup(&mut self, id: i64) -> Result<Option<Setup>, StoreError> {
         if let Some(known) = self.setups.get(&id) {
             return Ok(Some(known.clone()));
         }
@@ -230,7 +239,13 @@ impl Ground {
         Ok(Some(setup))
     }
 
-    fn rows(&self, probe: i64, from_ms: i64, to_ms: i64) -> Result<Vec<Row>, StoreError> {
+    /// Those that carry a position of their own, or those that were taken where the probe stands.
+    pub(super) fn rows(
+        &self,
+        probe: i64,
+        (from_ms, to_ms): (i64, i64),
+        placed: bool,
+    ) -> Result<Vec<(Row, Option<Place>)>, StoreError> {
         // Latency, TCP, DNS, HTTP, throughput rounds; radio, registration, neighbours, scans; power, link, boot;
         // summaries; failures. What carries a position of its own was measured elsewhere.
         let mut statement = self.db.prepare_cached(
@@ -249,14 +264,15 @@ impl Ground {
                 row: id,
                 detail: e.to_string(),
             };
-            if let Some(place) = row.get_ref(11)?.as_blob_or_null().map_err(rusqlite::Error::from)? {
-                let place: Place = minicbor::decode(place).map_err(|e| content_error("observation", id, &e))?;
-                if place.source != PlaceSource::Fixed {
-                    continue;
-                }
+            let place = row.get_ref(11)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+            let place: Option<Place> =
+                place.map(minicbor::decode).transpose().map_err(|e| content_error("observation", id, &e))?;
+            let place = place.filter(|place| place.source != PlaceSource::Fixed);
+            if place.is_some() != placed {
+                continue;
             }
             let body = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
-            found.push(Row {
+            let row = Row {
                 epoch: Epoch(row.get::<_, i64>(1)? as u64),
                 seq: row.get::<_, i64>(2)? as u64,
                 at_ms: row.get(3)?,
@@ -266,7 +282,8 @@ impl Ground {
                 uplink: row.get(8)?,
                 setup: row.get(10)?,
                 outcome: Outcome::from_cbor(row.get(6)?, body).map_err(bad)?,
-            });
+            };
+            found.push((row, place));
         }
         Ok(found)
     }
@@ -291,7 +308,7 @@ impl Ground {
         Ok((TargetId(first), role))
     }
 
-    fn uplink(&mut self, id: i64) -> Result<Known, StoreError> {
+    pub(super) fn uplink(&mut self, id: i64) -> Result<Known, StoreError> {
         if let Some(known) = self.uplinks.get(&id) {
             return Ok(known.clone());
         }

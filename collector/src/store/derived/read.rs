@@ -11,6 +11,7 @@ mod interruptions;
 mod metrics;
 mod observations;
 mod probe;
+mod radio;
 mod speed;
 
 pub use areas::{AreaNode, AreaTree};
@@ -23,7 +24,10 @@ pub use metrics::{
 };
 pub use observations::{ObservationFilter, ObservationPage};
 pub use probe::{Contact, Stay};
+pub use radio::{Bounds, CellRow, TECHNOLOGIES, TechnologyRow, VoteQuery, VoteRow};
 pub use speed::{HamletSpeed, ProbeSpeed, Throughput};
+
+pub use super::hex as hex_of;
 
 use super::words;
 use crate::store::error::StoreError;

@@ -5,10 +5,14 @@ CREATE INDEX fact_modem ON fact (place_ref, at_ms) WHERE what = 5;
 -- Votes: one device, one operator, one resolution-12 child (H3), one quarter of an hour of event time (UTC).
 -- `state`: 1 dead, 2 alive. `expires_ms`: the end of its life. Levels in tenths of a dBm.
 CREATE TABLE vote (
+    id          INTEGER PRIMARY KEY,
     probe_ref   INTEGER NOT NULL,
     quarter     INTEGER NOT NULL,
     network_ref INTEGER NOT NULL,
     child       INTEGER NOT NULL,
+    -- Its centre, degrees.
+    lat         REAL NOT NULL,
+    lon         REAL NOT NULL,
     -- 0 outdoors, 1 indoors (a layer of its own), 2 in a vehicle, 3 unknown.
     layer       INTEGER NOT NULL,
     -- 1 a fixed probe, 2 a survey, 3 anything else that moves.
@@ -28,10 +32,11 @@ CREATE TABLE vote (
     -- The place of a fixed probe.
     place_ref   INTEGER,
     policy      INTEGER NOT NULL,
-    expires_ms  INTEGER NOT NULL,
-    PRIMARY KEY (probe_ref, quarter, network_ref, child, layer)
-) STRICT, WITHOUT ROWID;
+    expires_ms  INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX vote_key ON vote (probe_ref, quarter, network_ref, child, layer, coalesce(place_ref, 0));
 CREATE INDEX vote_child ON vote (child);
+CREATE INDEX vote_at ON vote (lat, lon);
 CREATE INDEX vote_expires ON vote (expires_ms);
 
 -- Quarters of a moving probe that are to be computed again.
