@@ -5,6 +5,7 @@
 
 mod code;
 mod record;
+pub mod walk;
 
 pub use code::{drawn, read_back, svg_as_png};
 pub use record::{CsvLog, GeoLog, Record, stamp};

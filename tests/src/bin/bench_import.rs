@@ -4,12 +4,12 @@
 //! start of the process to its end. The bare loop inserts as many rows of numbers that are parsed already: 12 columns,
 //! one index, WAL with `synchronous=FULL`, as many rows to a transaction as the import has. Five runs of each,
 //! alternating, medians, all on one file system (`PHUSONG_BENCH_DIR`, else the target directory's). Memory is the
-//! highest resident set of the import's process. `--short`: a tenth of the lines, one run, nothing judged but that
-//! every line is stored.
+//! highest resident set of the import's process. Then a survey of 10,000 points is exported by the agent's command in
+//! each of its forms. `--short`: a tenth of it, one run, nothing judged but that every line is there.
 
 use anyhow::{Context, Result, ensure};
 use phusong_tests::harness::{Bound, Report, Service, TempDir, bench_dir, binary, median, wait};
-use phusong_tests::phones::{CsvLog, Record};
+use phusong_tests::phones::{CsvLog, Record, walk};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -26,9 +26,12 @@ const ROWS: u32 = 1_000_000;
 /// As the import's own: see `collector/src/import/load.rs`.
 const TRANSACTION: usize = 32_768;
 const ROWS_PER_S: f64 = 50_000.0;
-/// SQLite's page cache of 64 MiB, seven chunks of 8,192 rows of about 1 KiB on their way, the program itself, and as
-/// much again for what the allocator keeps. A tenth of the file's size: what grows with the file breaks it.
-const RSS_MB: f64 = 256.0;
+/// SQLite's page cache of 64 MiB, seven chunks of 8,192 rows of half a KiB on their way, the program itself: about 125,
+/// and half as much again for what the allocator keeps. Less than the file: what grows with it breaks this.
+const RSS_MB: f64 = 192.0;
+/// Points of a survey, and how long its export may take.
+const POINTS: u32 = 10_000;
+const EXPORT_S: f64 = 1.0;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
@@ -74,6 +77,21 @@ fn measure(report: &mut Report, short: bool) -> Result<()> {
     report.figure("peak_rss_mb", rss.into_iter().fold(0.0, f64::max), judged(Bound::AtMost(RSS_MB)));
     report.figure("again_rows_per_s", median(again), Bound::Free);
     report.figure("bare_rows_per_s", bare, Bound::Free);
+    survey(report, base.path(), runs, short)
+}
+
+/// A walk of the size that the house promises, by the agent's own command: the slowest of three forms.
+fn survey(report: &mut Report, base: &Path, runs: usize, short: bool) -> Result<()> {
+    let points = if short { POINTS / 10 } else { POINTS };
+    let from_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())? - 86_400_000;
+    let config = walk::walked(base, points, from_ms)?;
+    let mut slowest = 0.0_f64;
+    for form in ["geojson", "gpx", "csv"] {
+        let file = base.join(format!("walk.{form}"));
+        let times = (0..runs).map(|_| walk::export(&config, &file, points)).collect::<Result<Vec<_>>>()?;
+        slowest = slowest.max(median(times));
+    }
+    report.figure("survey_export_s", slowest, if short { Bound::Free } else { Bound::AtMost(EXPORT_S) });
     Ok(())
 }
 
