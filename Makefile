@@ -105,6 +105,7 @@ fuzz-smoke: setup
 
 bench-import: setup web
 	cargo build --release -p phusong-collector
+	cargo build --release -p phusong-agent
 	cargo build --release -p phusong-tests --bin bench_import
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_import
 
