@@ -72,10 +72,21 @@ impl ModemManager {
 
     /// Shows a modem to the daemon under a device name, handled by a plugin: `generic`, `quectel`, `huawei`.
     pub fn add(&self, device: &str, plugin: &str, modem: &VirtualModem) -> Result<()> {
-        let ports = format!("array:string:{}", modem.paths().join(","));
+        self.profile(device, plugin, &modem.paths().join(","))
+    }
+
+    fn profile(&self, device: &str, plugin: &str, ports: &str) -> Result<()> {
         let method = "org.freedesktop.ModemManager1.Test.SetProfile";
-        let arguments = [format!("string:{device}"), format!("string:{plugin}"), ports];
+        let arguments = [format!("string:{device}"), format!("string:{plugin}"), format!("array:string:{ports}")];
         self.send(OBJECT, method, &arguments.each_ref().map(String::as_str)).map(drop)
+    }
+
+    /// Tells the daemon that a device has no ports any more: it has no udev that would.
+    pub fn removed(&self, device: &str) -> Result<()> {
+        let refused = self.profile(device, "generic", "");
+        // It forgets the modem that was, and finds none in its place.
+        let expected = |e: &anyhow::Error| format!("{e:#}").contains("Failed to find primary AT port");
+        refused.or_else(|e| if expected(&e) { Ok(()) } else { Err(e) })
     }
 
     /// Ends the daemon in order.
