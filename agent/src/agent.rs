@@ -22,6 +22,7 @@ use crate::spool::Urgency;
 use crate::spooler::SpoolHandle;
 use crate::start::{self, StartError, Started, reference, with_setup};
 use crate::status::Facts;
+use crate::survey;
 use crate::trial::{Trial, Verdict};
 use crate::watchers;
 use phusong_protocol::{DesiredConfig, Reading, SetupRef};
@@ -142,13 +143,8 @@ fn wire(
         fixes,
     };
     let seen_fix = fix.subscribe();
-    let positions = Positions {
-        config: config.position.clone(),
-        anchor_ms: config.clock.anchor_ms,
-        fix,
-        stamper: stamper.clone(),
-        spool: spool.clone(),
-    };
+    let surveys = survey::start(survey::Inputs::beside(&inputs, fix.subscribe(), modems.clone(), setup.clone()));
+    let positions = Positions::of(&config, fix, stamper.clone(), spool.clone());
     let facts = Facts {
         epoch,
         start: opened.start,
@@ -171,7 +167,7 @@ fn wire(
             tokio::spawn(watchers::power(config.power.clone(), stamper.clone(), spool.clone())),
             tokio::spawn(positions.run(of_modems)),
             tokio::spawn(report_health(facts.clone(), health_ms.subscribe())),
-            tokio::spawn(control::serve(Served { facts, modems, fix: seen_fix, surveys: None })),
+            tokio::spawn(control::serve(Served { facts, modems, fix: seen_fix, surveys })),
         ],
         stop,
     };

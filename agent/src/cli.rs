@@ -11,6 +11,8 @@ mod join;
 mod measure;
 mod modem;
 mod spool;
+#[cfg(feature = "full")]
+mod survey;
 
 use crate::config::{Config, DEFAULT_FILE, Language, Problems};
 use crate::text::{Finding, Help, Said, SetupText, language_of_environment};
@@ -44,6 +46,9 @@ enum Command {
     Check,
     Aim(aim::Aim),
     Calibrate(calibrate::Calibrate),
+    #[cfg(feature = "full")]
+    #[command(subcommand)]
+    Survey(survey::SurveyCommand),
     #[command(subcommand)]
     Spool(SpoolCommand),
     #[command(subcommand)]
@@ -109,6 +114,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run => said.run(),
         Command::Measure { json } => measure::command(&said, json),
         Command::Check => check::command(&said),
+        #[cfg(feature = "full")]
+        Command::Survey(command) => survey::command(&said, command),
         Command::Aim(aim) => aim::command(&said, aim),
         Command::Calibrate(calibrate) => calibrate::command(&said, calibrate),
         Command::Spool(SpoolCommand::Status { json }) => spool::status(&said, json),
@@ -123,7 +130,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn command(language: Language) -> clap::Command {
     let say = |help: Help| help.say(language);
-    Arguments::command()
+    let command = Arguments::command()
         .about(say(Help::Program))
         .disable_help_subcommand(true)
         .mut_arg("config", |a| a.help(format!("{} [{DEFAULT_FILE}]", say(Help::File))))
@@ -165,7 +172,10 @@ fn command(language: Language) -> clap::Command {
                 .disable_help_subcommand(true)
                 .mut_subcommand("show", |c| c.about(say(Help::ConfigShow)))
                 .mut_subcommand("check", |c| c.about(say(Help::ConfigCheck)))
-        })
+        });
+    #[cfg(feature = "full")]
+    let command = command.mut_subcommand("survey", |c| survey::described(c, language));
+    command
 }
 
 /// Who answers: in which language, and about which file.

@@ -4,7 +4,7 @@
 //! receiver's time where the kernel has none. Refuses to know: what is measured there. Limits: one source; a fix that is
 //! not confirmed for [`STALE_MS`] is taken back.
 
-use crate::config::{PositionConfig, PositionSource};
+use crate::config::{Config, PositionConfig, PositionSource};
 use crate::device::clock;
 use crate::device::gpsd::{self, Heard};
 use crate::device::position::{Fix, STALE_MS};
@@ -33,6 +33,10 @@ pub struct Positions {
 }
 
 impl Positions {
+    pub fn of(config: &Config, fix: watch::Sender<Option<Fix>>, stamper: Stamper, spool: SpoolHandle) -> Self {
+        Positions { config: config.position.clone(), anchor_ms: config.clock.anchor_ms, fix, stamper, spool }
+    }
+
     /// Runs as long as the agent. `of_modems`: what the receivers of modems say.
     pub async fn run(self, mut of_modems: watch::Receiver<Option<Fix>>) {
         let (to, heard) = mpsc::channel(QUEUE);

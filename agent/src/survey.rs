@@ -35,12 +35,17 @@ pub use journal::{Journal, is_name, names, path};
 pub use point::{Began, Line, Marked, Point, VERSION};
 #[cfg(feature = "full")]
 pub use refusal::{Facts, refusals};
-#[cfg(feature = "full")]
-pub use walk::{Inputs, run};
 
-use phusong_protocol::Mark;
+use crate::attempt::Means;
+use crate::config::Config;
+use crate::device::position::Fix;
+use crate::modems;
+use crate::record::Stamper;
+use crate::spooler::SpoolHandle;
+use phusong_protocol::{Mark, SetupRef};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Asks that wait for the survey's task.
 pub const QUEUE: usize = 8;
@@ -74,6 +79,47 @@ pub enum Ask {
 pub struct Request {
     pub ask: Ask,
     pub answer: oneshot::Sender<Answer>,
+}
+
+/// What the survey's task works with.
+pub struct Inputs {
+    /// What is in force: targets may come from afar.
+    pub config: watch::Receiver<Arc<Config>>,
+    pub stamper: Stamper,
+    pub spool: SpoolHandle,
+    pub means: Arc<Means>,
+    pub fix: watch::Receiver<Option<Fix>>,
+    pub modems: modems::Handle,
+    /// The set-up that samples refer to: indoors it is another one.
+    pub setup: watch::Sender<Option<Arc<SetupRef>>>,
+}
+
+impl Inputs {
+    /// Beside the task of the modems, whose inputs these are.
+    pub fn beside(
+        of: &modems::Inputs,
+        fix: watch::Receiver<Option<Fix>>,
+        modems: modems::Handle,
+        setup: watch::Sender<Option<Arc<SetupRef>>>,
+    ) -> Self {
+        let (stamper, spool) = (of.stamper.clone(), of.spool.clone());
+        Inputs { config: of.config.clone(), stamper, spool, means: of.means.clone(), fix, modems, setup }
+    }
+}
+
+/// Starts the task, which ends with the last of those who can ask. `None` in a build without surveys.
+pub fn start(inputs: Inputs) -> Option<mpsc::Sender<Request>> {
+    #[cfg(feature = "full")]
+    {
+        let (asks, requests) = mpsc::channel(QUEUE);
+        tokio::spawn(walk::run(inputs, requests));
+        Some(asks)
+    }
+    #[cfg(not(feature = "full"))]
+    {
+        drop(inputs);
+        None
+    }
 }
 
 /// What it came to; nothing was done where anything was refused.

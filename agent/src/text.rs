@@ -15,6 +15,7 @@ mod reach;
 mod round;
 mod setup;
 mod spool;
+mod survey;
 
 pub use crate::config::Language;
 pub use advice::Advice;
@@ -28,6 +29,7 @@ pub use reach::Reach;
 pub use round::Round;
 pub use setup::SetupText;
 pub use spool::SpoolText;
+pub use survey::SurveyText;
 
 /// A message that is said in either language.
 pub trait Said {
@@ -95,6 +97,7 @@ mod tests {
             ("round", include_str!("text/round.rs")),
             ("setup", include_str!("text/setup.rs")),
             ("spool", include_str!("text/spool.rs")),
+            ("survey", include_str!("text/survey.rs")),
             ("problem", include_str!("config/problem.rs")),
         ] {
             assert_eq!(marks(text), [], "{file}: (byte, mark)");

@@ -261,8 +261,13 @@ fn keys(files: &[&str]) -> BTreeSet<String> {
 #[test]
 fn every_configuration_key_is_documented() {
     let collector = ["collector/src/config.rs"];
-    let agent =
-        ["agent/src/config.rs", "agent/src/publish/config.rs", "agent/src/spool/config.rs", "agent/src/mqtt/config.rs"];
+    let agent = [
+        "agent/src/config.rs",
+        "agent/src/config/position.rs",
+        "agent/src/publish/config.rs",
+        "agent/src/spool/config.rs",
+        "agent/src/mqtt/config.rs",
+    ];
     for (document, files) in [("docs/config-collector.md", &collector[..]), ("docs/config.md", &agent[..])] {
         let text = read(document);
         let told = |key: &String| {

@@ -29,6 +29,8 @@ const FROM_HALF: f64 = 2.078_9;
 const MODELLED_M: [f64; 2] = [19.0, 4.75];
 /// A larger error says nothing about a place; a real receiver gives up long before.
 const ERROR_M_MAX: f64 = 100_000.0;
+/// And a smaller one is none.
+const ERROR_M_MIN: f64 = 0.001;
 
 /// What one line says.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,7 +129,7 @@ pub fn parse(line: &str) -> Option<Report> {
 }
 
 fn is_error(m: &f64) -> bool {
-    (0.0..=ERROR_M_MAX).contains(m) && *m > 0.0
+    (ERROR_M_MIN..=ERROR_M_MAX).contains(m)
 }
 
 /// The radius that holds the truth in 95 % of cases, as the head of this file says.

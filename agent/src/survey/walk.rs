@@ -9,36 +9,19 @@ use super::kept::Kept;
 use super::point::{Began, Line, Marked, VERSION};
 use super::refusal::{Facts, long, refusals, without_fix};
 use super::round::Round;
-use super::{Answer, Ask, Refusal, Request, Status, echo};
-use crate::attempt::Means;
-use crate::config::Config;
+use super::{Answer, Ask, Inputs, Refusal, Request, Status, echo};
 use crate::device::position::Fix;
 use crate::device::{clock, load};
-use crate::modems;
 use crate::positions::gps_time_ms;
-use crate::record::{Stamper, append};
+use crate::record::append;
 use crate::spool::Urgency;
-use crate::spooler::SpoolHandle;
 use phusong_protocol::{Environment, Mark, PositionReading, Reading, Setup, SetupRef};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// A quarter of the shortest time between two points.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// What the task works with.
-pub struct Inputs {
-    /// What is in force: targets may come from afar.
-    pub config: watch::Receiver<Arc<Config>>,
-    pub stamper: Stamper,
-    pub spool: SpoolHandle,
-    pub means: Arc<Means>,
-    pub fix: watch::Receiver<Option<Fix>>,
-    pub modems: modems::Handle,
-    /// The set-up that samples refer to: indoors it is another one.
-    pub setup: watch::Sender<Option<Arc<SetupRef>>>,
-}
 
 /// The survey that runs.
 pub(super) struct Running {
@@ -65,10 +48,15 @@ pub async fn run(inputs: Inputs, mut requests: mpsc::Receiver<Request>) {
                     // Whoever asked may be gone.
                     let _ = answer.send(said);
                 }
-                None => return,
+                None => break,
             },
             () = tokio::time::sleep(LOOK), if surveys.running.is_some() => surveys.look().await,
         }
+    }
+    // The agent ends, the survey does not.
+    if let Some(running) = &mut surveys.running {
+        running.round.end(&surveys.inputs).await;
+        note_error(running.journal.sync());
     }
 }
 
