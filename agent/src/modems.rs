@@ -6,9 +6,11 @@
 
 pub mod exchange;
 mod jobs;
+mod look;
 mod sources;
 pub mod tracker;
 
+pub use look::look;
 pub use tracker::NotNow;
 
 use crate::attempt::Means;

@@ -7,9 +7,11 @@
 
 use super::{Speaker, measure, on_one_thread};
 use crate::config::{Config, TargetKind, UplinkKind};
+use crate::device::modem::{ModemKey, Picture};
 use crate::device::{clock, net};
 use crate::disk::DiskError;
 use crate::health;
+use crate::modems::look;
 use crate::mqtt::{Connect, Session};
 use crate::plan::Plan;
 use crate::probe::icmp::{EchoSockets, SocketKind};
@@ -18,11 +20,14 @@ use crate::record::append;
 use crate::spool::{OpenError, Urgency};
 use crate::start::{StartError, Started, VERSION};
 use crate::status::{ACK_WITHIN, acknowledged, ask};
-use crate::text::{Advice, Finding, Reach, Round, Said, bytes};
+use crate::text::{Advice, Finding, ModemText, Reach, Round, Said, Weight, bytes};
 use phusong_protocol::{Outcome, Reading, Status, StatusState};
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 use std::time::Duration;
+
+/// A modem that searches answers slowly.
+const MODEMS_WITHIN: Duration = Duration::from_secs(20);
 
 /// Prints findings and counts them.
 struct Findings<'a> {
@@ -77,6 +82,7 @@ pub(super) fn examine(said: &Speaker, config: Config) -> (ExitCode, bool) {
     on_one_thread(async {
         sockets(&config, &mut found);
         links(&config, &mut found);
+        modems(&config, &mut found).await;
         reach_targets(&config, &mut found).await;
         deliver(config, &mut found).await;
     });
@@ -140,6 +146,32 @@ fn links(config: &Config, found: &mut Findings<'_>) {
         }
         if uplink.kind == UplinkKind::Fixed && uplink.provider.is_none() {
             found.warn(&Reach::NoProvider { interface: uplink.interface.clone() }, Advice::Provider);
+        }
+    }
+}
+
+/// What the running agent knows, or what the modems say now.
+async fn modems(config: &Config, found: &mut Findings<'_>) {
+    if config.modems.is_empty() {
+        return;
+    }
+    let agent = ask(&config.data_dir, "status").await.ok();
+    let told = agent.and_then(|status| serde_json::from_value(status["modems"].clone()).ok());
+    let mut picture = match told {
+        Some(modems) => Picture { modems, left_out: 0 },
+        None => look(&config.modems, MODEMS_WITHIN).await,
+    };
+    for modem in &config.modems {
+        // Several tables of ModemManager may share its modems; one that nobody spoke of is told, too.
+        picture.modems.entry(ModemKey(modem.name.clone())).or_default();
+    }
+    for (key, state) in &picture.modems {
+        for (weight, line) in ModemText::of(&key.0, state) {
+            match weight {
+                Weight::Good => found.good(&line),
+                Weight::Warning(advice) => found.warn(&line, advice),
+                Weight::Fault(advice) => found.fault(&line, advice),
+            }
         }
     }
 }

@@ -5,10 +5,11 @@
 
 use super::{Speaker, on_one_thread};
 use crate::config::Config;
+use crate::device::modem::ModemState;
 use crate::disk::{DiskError, RealDisk};
 use crate::spool::{self, ExportError, OpenError, Spool, SpoolStatus};
 use crate::status;
-use crate::text::{SpoolText, bytes};
+use crate::text::{ModemText, SpoolText, bytes};
 use phusong_protocol::DropClass;
 use serde_json::Value;
 use std::fs::File;
@@ -70,6 +71,11 @@ fn print(said: &Speaker, status: &SpoolStatus, agent: Option<&Value>) {
         torn: of_agent("torn_bytes", status.torn_bytes),
     };
     println!("{}", said.say(&counts));
+    let modems = agent.and_then(|agent| serde_json::from_value(agent["modems"].clone()).ok());
+    let modems: std::collections::BTreeMap<String, ModemState> = modems.unwrap_or_default();
+    for (_, line) in modems.iter().flat_map(|(name, state)| ModemText::of(name, state)) {
+        println!("{}", said.say(&line));
+    }
     if let Some(publish) = agent.map(|a| &a["publish"]) {
         let text = |key: &str| publish[key].as_str().unwrap_or("-").to_owned();
         let number = |key: &str| publish[key].as_u64().unwrap_or(0);

@@ -157,7 +157,7 @@ fn one<'a>(modem: &ModemConfig, at: &dyn Fn(&'a str) -> [Step<'a>; 3], found: &m
     for (key, _) in unused.into_iter().filter(|(_, given)| *given) {
         found.add(&at(key), Rule::NotOf { source: source.word() });
     }
-    if source == ModemSource::ModemManager && !cfg!(feature = "full") {
+    if source == ModemSource::ModemManager && !cfg!(feature = "modemmanager") {
         found.add(&at("source"), Rule::NotInThisBuild { source: source.word() });
     }
 }

@@ -4,7 +4,7 @@
 //! [`ASKS`] questions wait for a source; one more is given back.
 
 use crate::config::{ModemConfig, ModemSource};
-use crate::device::modem::{Ask, ModemKey, Said};
+use crate::device::modem::{Ask, ModemKey, Said, at, command, termux};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -40,13 +40,25 @@ impl Sources {
 
     fn start_one(&mut self, modem: ModemConfig, out: mpsc::Sender<Said>, asks: mpsc::Receiver<Ask>) {
         match modem.source {
-            ModemSource::At | ModemSource::Termux | ModemSource::Command | ModemSource::ModemManager => {
-                let _ = (out, asks);
-            }
-        }
+            ModemSource::At => self.tasks.spawn(at::run(modem, out, asks)),
+            ModemSource::Termux => self.tasks.spawn(termux::run(modem, out, asks)),
+            ModemSource::Command => self.tasks.spawn(command::run(modem, out, asks)),
+            // All of its modems together, by one task.
+            ModemSource::ModemManager => return,
+        };
     }
 
-    fn start_manager(&mut self, _modems: Vec<ModemConfig>, _out: mpsc::Sender<Said>, _asks: mpsc::Receiver<Ask>) {}
+    #[cfg(feature = "modemmanager")]
+    fn start_manager(&mut self, modems: Vec<ModemConfig>, out: mpsc::Sender<Said>, asks: mpsc::Receiver<Ask>) {
+        use crate::device::modem::mm::{self, Bus};
+        self.tasks.spawn(mm::run(modems, Bus::System, out, asks));
+    }
+
+    /// The check of the configuration refuses such tables in this build.
+    #[cfg(not(feature = "modemmanager"))]
+    fn start_manager(&mut self, modems: Vec<ModemConfig>, _out: mpsc::Sender<Said>, _asks: mpsc::Receiver<Ask>) {
+        tracing::error!(modems = modems.len(), "this build cannot ask ModemManager");
+    }
 
     /// Gives the question back where nobody takes it.
     pub fn ask(&self, ask: Ask) -> Result<(), Ask> {

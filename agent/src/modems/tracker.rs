@@ -13,7 +13,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use modem::LOOKS_MS;
+pub use modem::{LOOKS_MS, in_service};
 pub use scan::NotNow;
 
 use super::exchange::{FactsByInterface, Tries, UplinkFacts};
