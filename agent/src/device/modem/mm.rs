@@ -5,6 +5,7 @@
 //! and its location sources are set up, nothing else is changed; a daemon or a bus that is gone is waited for.
 
 mod causes;
+mod job;
 mod levels;
 mod link;
 mod modem;
@@ -18,8 +19,9 @@ pub use link::Bus;
 use super::{Ask, Event, ModemKey, Said};
 use crate::config::ModemConfig;
 use crate::device::clock::mono_ms;
-use link::{Caller, Interfaces, Link, News, PATIENCE, Refusal};
-use modem::{Answer, Job, Modem, Step};
+use job::{Answer, Job, carry_out};
+use link::{Caller, Interfaces, Link, News, Refusal};
+use modem::{Modem, Step};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -34,10 +36,6 @@ const SETTLE: Duration = Duration::from_millis(40);
 /// ModemManager probes a modem for so long before it shows it.
 const PROBES_MS: u64 = 45_000;
 const GONE: &str = "ModemManager is gone";
-const ENABLE: Duration = Duration::from_secs(120);
-const SLOW: Duration = Duration::from_secs(30);
-/// 2 to 3 minutes occur.
-const SCAN: Duration = Duration::from_secs(300);
 
 /// Reads every modem that ModemManager knows, for as long as anybody listens.
 pub async fn run(configs: Vec<ModemConfig>, bus: Bus, out: mpsc::Sender<Said>, mut asks: mpsc::Receiver<Ask>) {
@@ -307,22 +305,5 @@ impl Watch {
     async fn say(&self, modem: &ModemKey, what: Event) -> Result<(), Unheard> {
         let said = Said { modem: modem.clone(), at_mono_ms: mono_ms(), what };
         self.out.send(said).await.map_err(|_| Unheard)
-    }
-}
-
-async fn carry_out(caller: &Caller, path: &str, job: &Job) -> Result<Answer, Refusal> {
-    let done = |()| Answer::Done;
-    match job {
-        Job::Enable => caller.tell(path, ("Modem", "Enable"), &true, ENABLE).await.map(done),
-        Job::Setup(rate) => caller.tell(path, ("Modem.Signal", "Setup"), rate, SLOW).await.map(done),
-        Job::Sources(bits, signals) => {
-            caller.tell(path, ("Modem.Location", "Setup"), &(*bits, *signals), SLOW).await.map(done)
-        }
-        Job::Refresh => caller.tell(path, ("Modem.Location", "SetGpsRefreshRate"), &1_u32, PATIENCE).await.map(done),
-        Job::Look => caller.location(path).await.map(Answer::Places),
-        Job::Cells => caller.list(path, ("Modem", "GetCellInfo"), SLOW).await.map(Answer::List),
-        Job::Scan => caller.list(path, ("Modem.Modem3gpp", "Scan"), SCAN).await.map(Answer::List),
-        Job::Card(path) => caller.all(path, "Sim").await.map(Answer::Props),
-        Job::Bearer(path) => caller.all(path, "Bearer").await.map(Answer::Props),
     }
 }

@@ -19,9 +19,12 @@ const CLOSED: Duration = Duration::from_millis(20);
 /// A line of a host is never longer.
 const LINE: usize = 4_096;
 
+/// Does something to the modem; what that makes it say.
+pub type Change = Box<dyn FnOnce(&mut Modem) -> Vec<String> + Send>;
+
 /// What a test asks of a modem that runs.
 pub enum Order {
-    Change(Box<dyn FnOnce(&mut Modem) -> Vec<String> + Send>),
+    Change(Change),
     /// These bytes, as they are.
     Say(Vec<u8>),
     Log(Sender<Vec<String>>),

@@ -3,6 +3,7 @@
 //! In: properties, answers, the time. Out: events and [`Job`]s. Refuses to know: D-Bus, tasks, other modems. Limits: one
 //! job of a kind at a time; a refused job is tried again after [`AGAIN_MS`], one that the modem cannot do never.
 
+use super::job::{Answer, Job};
 use super::levels::{self, Access};
 use super::link::{Interfaces, Refusal};
 use super::value::{Props, Value};
@@ -19,32 +20,6 @@ const READ_MS: u64 = 1_500;
 const STILL_MS: u64 = 120_000;
 /// Neighbours are asked for no faster.
 const CELLS_MS: u64 = 10_000;
-
-/// Something to ask ModemManager; each takes a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Job {
-    Enable,
-    /// `Signal.Setup`, seconds.
-    Setup(u32),
-    /// `Location.Setup`: sources, and whether it tells everybody, as it is.
-    Sources(u32, bool),
-    /// `Location.SetGpsRefreshRate(1)`.
-    Refresh,
-    Look,
-    Cells,
-    Scan,
-    /// All properties of a SIM, of a bearer.
-    Card(String),
-    Bearer(String),
-}
-
-#[derive(Debug, PartialEq)]
-pub enum Answer {
-    Done,
-    Props(Props),
-    Places(BTreeMap<u32, Value>),
-    List(Vec<Props>),
-}
 
 #[derive(Debug, Default, PartialEq)]
 pub struct Step {

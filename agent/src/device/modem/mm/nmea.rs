@@ -27,7 +27,7 @@ fn sentence(line: &str) -> Option<Rmc> {
         return None;
     }
     let fields: Vec<&str> = body.split(',').collect();
-    if fields.len() < 10 || !fields[0].get(2..).is_some_and(|kind| kind == "RMC") || fields[2] != "A" {
+    if fields.len() < 10 || fields[0].get(2..) != Some("RMC") || fields[2] != "A" {
         return None;
     }
     let number = |text: &str| text.parse::<f32>().ok().filter(|value| value.is_finite());
