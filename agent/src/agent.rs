@@ -127,7 +127,9 @@ fn wire(
     let health_ms = watch::Sender::new(in_force.schedule.health_ms);
     let stop = watch::Sender::new(false);
     let (modems, exchange, ends) = modems::ends();
-    let means = Arc::new(Means { wall: Some(keeper.wall()), modems: Some(exchange), ..Means::default() });
+    let surveying = Some(modems.surveying.subscribe());
+    let means = Means { wall: Some(keeper.wall()), modems: Some(exchange), surveying, ..Means::default() };
+    let means = Arc::new(means);
     let sampler = Sampler::new(Plan::of(in_force), stamper.clone(), means.clone());
     let recorder = Recorder::new(spool.clone(), epoch, summary_ms.subscribe());
     let uplinks = in_force.uplinks.iter().map(|uplink| Arc::new(wire_uplink(uplink))).collect();

@@ -32,6 +32,8 @@ pub struct Means {
     pub wall: Option<watch::Receiver<WallClock>>,
     /// What modems say of uplinks, and what they are told; absent where nobody reads modems.
     pub modems: Option<Exchange>,
+    /// Whether a survey runs: no bandwidth test is begun meanwhile.
+    pub surveying: Option<watch::Receiver<bool>>,
 }
 
 /// What one attempt came to; no outcome where there was nothing to measure.

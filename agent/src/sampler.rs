@@ -145,7 +145,7 @@ impl Sampler {
 
     fn start_rounds(&mut self) {
         while self.running.len() < self.plan.schedule.concurrency {
-            let testing = self.testing || self.transfer_elsewhere();
+            let testing = self.testing || self.transfer_elsewhere() || self.surveying();
             let may_start = |index: &usize| !testing || !self.plan.lanes[*index].is_test();
             let Some(at) = self.waiting.iter().position(may_start) else { return };
             let Some(index) = self.waiting.remove(at) else { return };
@@ -199,6 +199,11 @@ impl Sampler {
     /// Whether a transfer runs that is not of the schedule.
     fn transfer_elsewhere(&self) -> bool {
         self.means.modems.as_ref().is_some_and(|modems| modems.loads.borrow().values().any(|load| load.running))
+    }
+
+    /// Whether somebody walks and measures: a test would drown his echoes. It waits until he is done.
+    fn surveying(&self) -> bool {
+        self.means.surveying.as_ref().is_some_and(|surveying| *surveying.borrow())
     }
 
     fn tell_testing(&self) {
