@@ -77,7 +77,10 @@ fn measure(report: &mut Report, short: bool) -> Result<()> {
     report.figure("peak_rss_mb", rss.into_iter().fold(0.0, f64::max), judged(Bound::AtMost(RSS_MB)));
     report.figure("again_rows_per_s", median(again), Bound::Free);
     report.figure("bare_rows_per_s", bare, Bound::Free);
-    survey(report, base.path(), runs, short)
+    if let Err(e) = survey(report, base.path(), runs, short) {
+        report.missing("survey_export_s", Bound::AtMost(EXPORT_S), &format!("{e:#}"));
+    }
+    Ok(())
 }
 
 /// A walk of the size that the house promises, by the agent's own command: the slowest of three forms.
