@@ -6,6 +6,7 @@
 // `for` over a hash map, which a list of methods cannot catch.
 #![warn(clippy::iter_over_hash_type)]
 
+mod modem;
 mod place;
 mod policy;
 mod units;

@@ -5,9 +5,10 @@
 //! looked at; a block holds until it is lifted. Modems weigh the same; bins that are paused, unobserved or say nothing are
 //! not counted. Refuses to know: whether transfers succeeded; `grade.rs` does.
 
+use crate::modem::{Bin, State};
 use crate::observation::SampleId;
 use crate::policy::{Policies, Policy};
-use crate::radio::{Bearer, Block, CellKey, Change, Height, Level, Look, Registration, Sim, Technologies, height};
+use crate::radio::{Bearer, Block, CellKey, Height, Look, Registration, Sim, Technologies, height};
 use crate::window::{EVIDENCE, WINDOW_MS, Window, WindowNo};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,17 +65,6 @@ impl Radio {
     pub const fn all(&self) -> u16 {
         self.alive + self.dead + self.low + self.marginal
     }
-}
-
-/// One bin of one modem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bin {
-    Unobserved,
-    Nothing,
-    Blocked(Block),
-    Alive,
-    Dead,
-    Level(Height),
 }
 
 /// Adds what the radio said to the windows `first` to `last`. `looks`: of one network, from [`BEFORE_MS`] before the
@@ -177,106 +167,6 @@ fn median(mut of: Vec<i16>) -> Option<i16> {
     (!of.is_empty()).then(|| of[(of.len() - 1) / 2])
 }
 
-/// What is known of a modem at a moment.
-#[derive(Default)]
-pub(crate) struct State {
-    looked_ms: Option<i64>,
-    void: bool,
-    /// The last words that were written when they changed, and the last that was said beside a measurement.
-    changed: Change,
-    sim_ms: Option<i64>,
-    beside: Option<(Registration, i64)>,
-    none_since: Option<i64>,
-    level: Option<(Level, i64)>,
-    gone_ms: Option<i64>,
-    /// A registered modem has a SIM.
-    registered_ms: Option<i64>,
-    serving: Option<(CellKey, i64)>,
-}
-
-impl State {
-    pub(crate) fn take(&mut self, look: &Look) {
-        let (said, at_ms) = (&look.said, look.at_ms);
-        if said.gone {
-            if !said.hearsay || self.changed != Change::default() {
-                self.gone_ms = Some(at_ms);
-            }
-            return;
-        }
-        if self.looked_ms.is_none_or(|before| at_ms - before > HOLD_MS) {
-            self.none_since = None;
-        }
-        self.looked_ms = Some(at_ms);
-        self.void = said.void;
-        if let Some(level) = said.level {
-            self.level = level.map(|level| (level, at_ms));
-            self.serving = said.serving.map(|cell| (cell, at_ms));
-        }
-        if said.change.registered.is_some() {
-            (self.changed.registered, self.beside) = (said.change.registered, None);
-        }
-        if said.change.sim.is_some() {
-            (self.changed.sim, self.sim_ms) = (said.change.sim, Some(at_ms));
-        }
-        self.changed.bearer = said.change.bearer.or(self.changed.bearer);
-        if let Some(word) = said.beside {
-            self.beside = Some((word, at_ms));
-        }
-        let word = self.word(at_ms);
-        if said.beside == Some(Registration::Registered) && !said.void {
-            self.registered_ms = Some(at_ms);
-        }
-        self.none_since = match word {
-            Some(Registration::NoService) if !said.void => Some(self.none_since.unwrap_or(at_ms)),
-            _ => None,
-        };
-    }
-
-    fn word(&self, ms: i64) -> Option<Registration> {
-        let beside = self.beside.filter(|(_, at_ms)| ms - at_ms <= HOLD_MS).map(|(word, _)| word);
-        beside.or(self.changed.registered)
-    }
-
-    fn blocked(&self, ms: i64) -> Option<Block> {
-        let since = |at_ms: Option<i64>, later: Option<i64>| later.is_some_and(|later| Some(later) > at_ms);
-        if self.gone_ms.is_some_and(|at_ms| ms - at_ms <= GONE_MS) && !since(self.gone_ms, self.looked_ms) {
-            return Some(Block::Gone);
-        }
-        // What is registered has a SIM, as long as that is believed.
-        let registered = self.registered_ms.filter(|at_ms| ms - at_ms <= HOLD_MS);
-        if self.changed.sim == Some(Sim::Bad) && !since(self.sim_ms, registered) {
-            return Some(Block::Sim);
-        }
-        if self.word(ms) == Some(Registration::Denied) {
-            return Some(Block::Denied);
-        }
-        (self.changed.bearer == Some(Bearer::Refused)).then_some(Block::Bearer)
-    }
-
-    pub(crate) fn bin(&self, ms: i64, policy: &Policy) -> Bin {
-        if let Some(block) = self.blocked(ms) {
-            return Bin::Blocked(block);
-        }
-        if self.looked_ms.is_none_or(|looked| ms - looked > HOLD_MS) {
-            return Bin::Unobserved;
-        }
-        if self.void {
-            return Bin::Nothing;
-        }
-        let level = self.level.filter(|(_, at_ms)| ms - at_ms <= HOLD_MS).map(|(level, _)| height(&level, policy));
-        match (self.word(ms), level) {
-            (Some(Registration::Limited), _) => Bin::Dead,
-            (Some(Registration::NoService), _) => match self.none_since {
-                Some(since) if ms - since >= policy.no_service_ms => Bin::Dead,
-                _ => Bin::Nothing,
-            },
-            (_, Some(height)) => Bin::Level(height),
-            (Some(Registration::Registered), None) => Bin::Alive,
-            (Some(Registration::Denied) | None, None) => Bin::Nothing,
-        }
-    }
-}
-
 /// Whether a look by itself speaks against the network or for a block.
 fn telling(look: &Look, policy: &Policy) -> bool {
     let said = &look.said;
@@ -318,7 +208,7 @@ fn modem(looks: &[&Look], wanted: &BTreeSet<WindowNo>, policies: &Policies, sums
             counts[at] += 1;
             weak +=
                 u32::from(matches!(state.bin(ms, policy), Bin::Level(Height::Low | Height::Marginal | Height::Weak)));
-            sum.bearer |= state.changed.bearer == Some(Bearer::Up);
+            sum.bearer |= state.has_bearer();
             if let Some((level, _)) = state.level.filter(|(_, at_ms)| ms - at_ms <= HOLD_MS) {
                 sum.levels.push(tenths(level.dbm.get()));
                 sum.references.extend(level.correction.map(|by| tenths((level.dbm + by).get())));
@@ -357,7 +247,7 @@ fn tenths(dbm: f32) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::{Generation, Said};
+    use crate::radio::{Change, Generation, Level, Said};
     use crate::units::Dbm;
     use proptest::prelude::*;
 

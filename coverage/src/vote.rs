@@ -5,10 +5,11 @@
 //! a number), the store. Any order and copies of the same observations give the same votes.
 
 use crate::grade::{Graded, Service};
+use crate::modem::{Bin, State};
 use crate::observation::{NetworkId, SampleId};
 use crate::policy::Policy;
 use crate::radio::{CellKey, Height, Look, Technologies};
-use crate::signal::{BIN_MS, Bin, Radio, State};
+use crate::signal::{BIN_MS, Radio};
 use crate::window::{WINDOW_MS, Window};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -14,7 +14,14 @@ type Reason =
     | "no_signal"
     | "loss"
     | "slow"
-    | "served";
+    | "served"
+    | "signal"
+    | "weak_signal"
+    | "edge"
+    | "sim"
+    | "denied"
+    | "bearer"
+    | "modem";
 type Cause =
     | "no_coverage"
     | "site_down"
@@ -36,7 +43,17 @@ type Proof =
     | "orderly_stop"
     | "undervoltage"
     | "own_side"
-    | "others_answered";
+    | "others_answered"
+    | "no_service"
+    | "others_served"
+    | "low_level"
+    | "cell_gone"
+    | "registered"
+    | "bearer_up"
+    | "sim_state"
+    | "bearer_refused"
+    | "portal"
+    | "modem_gone";
 
 const vi = {
     title: "Phủ Sóng",
@@ -141,6 +158,13 @@ const vi = {
         loss: "mất gói vượt mức cho phép",
         slow: "độ trễ vượt mức cho phép",
         served: "các đích đo trả lời, không vượt mức nào",
+        signal: "có sóng, chưa thử truyền dữ liệu",
+        weak_signal: "sóng yếu trong phần lớn thời gian đo",
+        edge: "sóng rất yếu nhưng vẫn truyền được dữ liệu",
+        sim: "SIM không dùng được, nên không kết luận gì về nhà mạng",
+        denied: "mạng từ chối thiết bị, nên không kết luận gì về vùng phủ sóng",
+        bearer: "có đăng ký mạng nhưng không mở được kết nối dữ liệu",
+        modem: "không thấy modem trong thiết bị đo",
     } satisfies Words<Reason>,
     noAnswerFrom: (n: string, names: string) => `không có trả lời từ ${n} đích (${names})`,
     cause: {
@@ -171,6 +195,16 @@ const vi = {
         undervoltage: "thiết bị báo điện áp thấp ngay trước đó",
         own_side: "cổng mạng tại chỗ im lặng hoặc đường nối tại chỗ bị ngắt",
         others_answered: "các đích khác vẫn trả lời",
+        no_service: "modem không tìm thấy mạng, SIM vẫn tốt",
+        others_served: "modem không tìm thấy mạng, trong khi nhà mạng khác vẫn có ở cùng chỗ",
+        low_level: "chỉ dựa vào mức sóng quá thấp",
+        cell_gone: "cell thường phục vụ ở đây đã biến mất, trong khi vẫn thấy cell khác",
+        registered: "vẫn đăng ký mạng, sóng đủ, nhưng không gì trả lời",
+        bearer_up: "vẫn có kết nối dữ liệu, sóng đủ, nhưng không gì trả lời",
+        sim_state: "modem báo SIM vắng, bị khóa hoặc bị từ chối",
+        bearer_refused: "mạng không cấp kết nối dữ liệu",
+        portal: "mọi trang đều bị chuyển về một trang",
+        modem_gone: "thiết bị không còn thấy modem",
     } satisfies Words<Proof>,
     networks: "Các mạng ở xóm này",
     throughput: "Tốc độ",
@@ -315,6 +349,13 @@ const en: Texts = {
         loss: "more packet loss than allowed",
         slow: "more delay than allowed",
         served: "the targets answer, nothing exceeds its limit",
+        signal: "there is a signal; no transfer was tried",
+        weak_signal: "the signal was weak for most of the measured time",
+        edge: "the signal is very weak, and yet data came through",
+        sim: "the SIM cannot be used, so nothing is concluded about the network",
+        denied: "the network refused the device, so nothing is concluded about coverage",
+        bearer: "registered, but no data connection could be opened",
+        modem: "the modem was not found in the probe",
     },
     noAnswerFrom: (n, names) => (n === "1" ? `no answer from 1 target (${names})` : `no answer from ${n} targets (${names})`),
     cause: {
@@ -343,6 +384,16 @@ const en: Texts = {
         undervoltage: "the device reported low voltage right before",
         own_side: "the local gateway was silent or the local link down",
         others_answered: "other targets still answer",
+        no_service: "the modem found no network, with a good SIM",
+        others_served: "the modem found no network, while another operator served at the same place",
+        low_level: "only because the level was too low",
+        cell_gone: "the cell that usually serves here was gone, while others were seen",
+        registered: "still registered with enough signal, but nothing answered",
+        bearer_up: "a data connection and enough signal, but nothing answered",
+        sim_state: "the modem said that the SIM is absent, locked or refused",
+        bearer_refused: "the network gave no data connection",
+        portal: "every page was redirected to one page",
+        modem_gone: "the device did not find its modem any more",
     },
     networks: "Networks in this hamlet",
     throughput: "Speed",
