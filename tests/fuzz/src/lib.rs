@@ -4,6 +4,8 @@
 //! libFuzzer do it, `bin/replay.rs` reads a corpus. Limits: none of its own. A new parser is a row in [`TARGETS`].
 
 mod modem;
+mod position;
+mod sources;
 
 /// One parser.
 pub struct Target {
@@ -61,6 +63,30 @@ pub const TARGETS: &[Target] = &[
         run: modem::reply,
         seeds: MODEM_SEEDS,
         sources: &[DECODER, "agent/src/device/modem/decode/line.rs", "agent/src/device/modem/decode/values.rs"],
+    },
+    Target {
+        name: "at_lines",
+        run: sources::at_lines,
+        seeds: MODEM_SEEDS,
+        sources: &["agent/src/device/modem/at/lines.rs"],
+    },
+    Target {
+        name: "at_reply",
+        run: sources::at_reply,
+        seeds: MODEM_SEEDS,
+        sources: &["agent/src/device/modem/at/reply.rs"],
+    },
+    Target {
+        name: "program_json",
+        run: sources::program_json,
+        seeds: &["agent/tests/modem_words"],
+        sources: &["agent/src/device/modem/command/words.rs"],
+    },
+    Target {
+        name: "gpsd_lines",
+        run: position::gpsd,
+        seeds: &["agent/tests/gpsd_lines"],
+        sources: &["agent/src/device/gpsd.rs", "agent/src/device/gpsd/time.rs"],
     },
 ];
 

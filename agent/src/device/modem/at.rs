@@ -72,7 +72,10 @@ pub async fn run(config: ModemConfig, out: mpsc::Sender<Said>, mut asks: mpsc::R
                     }
                 }
             }
-            Err(error) => port::trouble(&path, &error),
+            Err(error) => {
+                reopening = false;
+                port::trouble(&path, &error)
+            }
         };
         if away.as_ref() != Some(&why) && away.replace(why.clone()).is_none() {
             let said =

@@ -168,8 +168,18 @@ impl<'a> Session<'a> {
             }
             self.duty().await?;
             let pause = Instant::now() + BETWEEN_KNOCKS;
-            while let Some(line) = self.talk.line(pause).await? {
-                self.news(&line).await?;
+            loop {
+                let line = tokio::select! {
+                    line = self.talk.line(pause) => line?,
+                    Some(ask) = self.asks.recv() => {
+                        self.answer_for_it(ask).await?;
+                        continue;
+                    }
+                };
+                match line {
+                    Some(line) => self.news(&line).await?,
+                    None => break,
+                }
             }
         }
     }
@@ -235,6 +245,18 @@ impl<'a> Session<'a> {
             }
             Ask::Scan(modem) if mine(&modem) => self.scan().await,
             Ask::Refresh(_) | Ask::Pace { .. } | Ask::Scan(_) => Ok(()),
+        }
+    }
+
+    /// While the modem itself does not answer.
+    async fn answer_for_it(&mut self, ask: Ask) -> Result<(), Stop> {
+        match ask {
+            Ask::Scan(modem) if modem.0 == self.config.name => {
+                let why = "the modem does not answer".into();
+                self.say(Event::ScanFailed { why, elapsed_ms: 0 }).await
+            }
+            Ask::Pace { .. } => self.answer(ask).await,
+            Ask::Scan(_) | Ask::Refresh(_) => Ok(()),
         }
     }
 
