@@ -191,7 +191,8 @@ fn a_level_that_moves_without_registration_is_limited_service_of_an_unnamed_netw
     let Some(mut world) = World::start("mm-limited", State::good()) else { return };
     world.signal(PATIENCE);
     world.modem.set(State::limited());
-    world.registration(RegistrationStat::Idle, AT_ONCE);
+    let lost = world.registration(RegistrationStat::Idle, AT_ONCE);
+    assert_eq!(lost.service, None, "it may be about to register");
     let limited = world.until("limited service", PATIENCE, |event| match event {
         Event::Registration(now) if now.service == Some(ServiceState::Limited) => Some(now.clone()),
         _ => None,

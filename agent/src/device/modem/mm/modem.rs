@@ -18,6 +18,8 @@ pub const AGAIN_MS: u64 = 30_000;
 const READ_MS: u64 = 1_500;
 /// A level that stands still for so long without registration is a memory: ModemManager keeps the last one.
 const STILL_MS: u64 = 120_000;
+/// A modem that searches hears cells before it registers: that is limited service only when it lasts.
+const SEARCHES_MS: u64 = 10_000;
 /// Neighbours are asked for no faster.
 const CELLS_MS: u64 = 10_000;
 
@@ -53,6 +55,8 @@ pub struct Modem {
     serving: Vec<RadioCell>,
     levels: Levels,
     served: bool,
+    /// Since when it has no registration, or is enabled without one.
+    unserved_since: u64,
     enabled: bool,
     setup_wanted: bool,
     /// Sources that were asked for since it was enabled.
@@ -104,6 +108,7 @@ impl Modem {
             serving: Vec::new(),
             levels: Levels { old: true, changed_at: now, ..Levels::default() },
             served: false,
+            unserved_since: now,
             enabled: false,
             setup_wanted: false,
             sources_tried: 0,
@@ -270,7 +275,7 @@ impl Modem {
         if enabled != self.enabled {
             self.enabled = enabled;
             (self.setup_wanted, self.sources_tried) = (enabled, 0);
-            (self.due.setup, self.due.cells) = (now, now + CELLS_MS);
+            (self.due.setup, self.due.cells, self.unserved_since) = (now, now + CELLS_MS, now);
         }
         if !enabled {
             return;
@@ -301,7 +306,7 @@ impl Modem {
         let serves = stat.is_some_and(words::serves);
         if serves != self.served {
             self.served = serves;
-            (self.place, self.looked) = (None, false);
+            (self.place, self.looked, self.unserved_since) = (None, false, now);
             self.serving.clear();
             // What is shown now was measured before.
             self.levels.old = true;
@@ -313,8 +318,10 @@ impl Modem {
             self.start(Job::Look, step);
             return;
         }
-        let camps =
-            !serves && !self.levels.old && !self.levels.now.is_empty() && now < self.levels.changed_at + STILL_MS;
+        let camps = self.lost(now)
+            && !self.levels.old
+            && !self.levels.now.is_empty()
+            && now < self.levels.changed_at + STILL_MS;
         let mut registered = words::registered(&self.all, self.place.as_ref(), camps);
         if registered.is_none() && self.told.registered.is_some() {
             // Without a SIM ModemManager has no such interface.
@@ -328,6 +335,10 @@ impl Modem {
             self.told.registered = Some(registered.clone());
             step.events.push(Event::Registration(registered));
         }
+    }
+
+    fn lost(&self, now: u64) -> bool {
+        !self.served && now >= self.unserved_since + SEARCHES_MS
     }
 
     fn can_look(&self) -> bool {
@@ -363,7 +374,8 @@ impl Modem {
     }
 
     fn tell_signal(&mut self, now: u64, step: &mut Step) {
-        if !self.levels.pending || self.levels.old || self.served && !self.looked && self.can_look() {
+        let ready = if self.served { self.looked || !self.can_look() } else { self.lost(now) };
+        if !self.levels.pending || self.levels.old || !ready {
             return;
         }
         self.levels.pending = false;
@@ -456,14 +468,14 @@ impl Modem {
     pub fn due(&self, now: u64) -> u64 {
         let disabled = self.modem().int("State") == Some(words::DISABLED);
         let setup = self.setup_wanted && self.all.contains_key("Modem.Signal");
-        let camped = self.levels.changed_at + STILL_MS;
+        let unserved = [self.levels.changed_at + STILL_MS, self.unserved_since + SEARCHES_MS];
         let all = [
             disabled.then_some(self.due.enable),
             self.enabled.then_some(self.due.cells),
             (self.enabled && setup).then_some(self.due.setup),
             self.levels.fresh_at.filter(|_| self.enabled && self.served),
             (self.enabled && self.served).then_some(self.due.signal),
-            (self.enabled && !self.served && camped > now).then_some(camped),
+            unserved.into_iter().filter(|at| self.enabled && !self.served && *at > now).min(),
         ];
         all.into_iter().flatten().min().unwrap_or(u64::MAX)
     }
