@@ -127,7 +127,8 @@ fn cell(object: &Value) -> Option<RadioCell> {
 
 /// `dbm` is the code power on newer phones and the whole channel's on older ones; `asu` counts on the same scale.
 fn umts_level(object: &Value, cell: &mut RadioCell) {
-    let Some((dbm, asu)) = number(object, "dbm").zip(number(object, "asu")) else { return };
+    let small = |key| number(object, key).and_then(|value| i16::try_from(value).ok()).map(i32::from);
+    let Some((dbm, asu)) = small("dbm").zip(small("asu")) else { return };
     if asu == dbm + 120 {
         cell.rscp_dbm = level(object, "dbm", -121, -24);
     } else if asu * 2 == dbm + 113 {
