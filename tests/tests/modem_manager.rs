@@ -23,6 +23,7 @@ struct World {
     asks: mpsc::Sender<Ask>,
     manager: ModemManager,
     modem: VirtualModem,
+    family: Family,
     _dir: TempDir,
 }
 
@@ -43,27 +44,28 @@ fn config(device: Option<&str>) -> ModemConfig {
 impl World {
     /// `None`: this machine has no ModemManager, and that was said.
     fn start(name: &str, state: State) -> Option<Self> {
-        Self::start_with(name, state, |_| config(None))
+        Self::start_as(name, Family::Generic, state, |_| config(None))
     }
 
-    fn start_with(name: &str, state: State, table: impl Fn(&str) -> ModemConfig) -> Option<Self> {
+    fn start_as(name: &str, family: Family, state: State, table: impl Fn(&str) -> ModemConfig) -> Option<Self> {
         if !ModemManager::here(name) {
             return None;
         }
         let dir = TempDir::new(name).expect("a directory");
         let manager = ModemManager::start(dir.path()).expect("ModemManager starts");
-        let modem = VirtualModem::start_as(Listen::Abstract, Family::Generic, state).expect("a modem");
+        let modem = VirtualModem::start_as(Listen::Abstract, family, state).expect("a modem");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (out, said) = mpsc::channel(64);
         let (asks, asked) = mpsc::channel(8);
         runtime.spawn(mm::run(vec![table(&modem.imei())], Bus::Address(manager.address().into()), out, asked));
-        let world = World { runtime, said, asks, manager, modem, _dir: dir };
+        let world = World { runtime, said, asks, manager, modem, family, _dir: dir };
         world.add();
         Some(world)
     }
 
     fn add(&self) {
-        self.manager.add("m0", "generic", &self.modem).expect("ModemManager takes the modem");
+        let plugin = if self.family == Family::Quectel { "quectel" } else { "generic" };
+        self.manager.add("m0", plugin, &self.modem).expect("ModemManager takes the modem");
     }
 
     /// Its ports are gone, and udev says so.
@@ -236,6 +238,24 @@ fn a_sim_that_was_taken_out_is_absent_when_the_modem_is_there_again() {
 }
 
 #[test]
+fn a_sim_that_leaves_a_running_modem_is_absent_where_the_plugin_hears_of_it() {
+    let Some(mut world) = World::start_as("mm-hot-swap", Family::Quectel, State::good(), |_| config(None)) else {
+        return;
+    };
+    world.registration(RegistrationStat::Home, PATIENCE);
+    world.modem.set(State::no_sim());
+    // The report that Quectel's plugin takes for a change of SIM.
+    world.modem.say(b"\r\n+QUSIM: 1\r\n");
+    let absent =
+        world.until("the SIM is gone", PATIENCE, |event| sim_of(event).filter(|(state, _)| *state != SimState::Ready));
+    assert_eq!(absent.0, SimState::Absent);
+    world.modem.set(State::good());
+    world.modem.say(b"\r\n+QUSIM: 1\r\n");
+    world.until("the SIM is back", PATIENCE, |event| sim_of(event).filter(|(state, _)| *state == SimState::Ready));
+    world.registration(RegistrationStat::Home, PATIENCE);
+}
+
+#[test]
 fn a_bearer_is_connected_or_refused_with_the_networks_cause() {
     let Some(mut world) = World::start("mm-bearer", State::bearer_refused(33)) else { return };
     world.registration(RegistrationStat::Home, PATIENCE);
@@ -320,7 +340,8 @@ fn a_table_speaks_for_the_modem_whose_imei_it_names_and_others_keep_their_own_na
         ("mm-other", Some("358000999999999"), "m0"),
     ];
     for (name, device, expected) in cases {
-        let Some(mut world) = World::start_with(name, State::good(), |imei| config(Some(device.unwrap_or(imei))))
+        let Some(mut world) =
+            World::start_as(name, Family::Generic, State::good(), |imei| config(Some(device.unwrap_or(imei))))
         else {
             return;
         };
