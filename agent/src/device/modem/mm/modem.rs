@@ -489,3 +489,6 @@ fn same_sim(sim: &Sim) -> (SimState, &Option<String>, &Option<String>) {
 fn same_registration(registered: &Registered) -> Registered {
     Registered { raw: None, ..registered.clone() }
 }
+
+#[cfg(test)]
+mod tests;
