@@ -64,7 +64,10 @@ impl ModemState {
                 self.trouble = Some(format!("no answer for {} s", for_ms / 1_000));
             }
             Event::Sim(sim) => self.sim = Some(Known { at_mono_ms, value: sim.clone() }),
-            Event::Registration(now) => self.registration = Some(Known { at_mono_ms, value: now.clone() }),
+            Event::Registration(now) => {
+                self.registration = Some(Known { at_mono_ms, value: now.clone() });
+                self.back();
+            }
             Event::Signal(now) => {
                 self.signal = Some(Known { at_mono_ms, value: now.clone() });
                 self.back();

@@ -255,17 +255,21 @@ impl Tracker {
             None => true,
             Some(told) if other_state(told, &now) => true,
             Some(told) if !same_cell(told.cell.as_ref(), now.cell.as_ref()) => false,
-            Some(_) if self.facts_changed(&said.modem) => true,
-            Some(_) => return,
+            Some(_) => match self.facts_changed(&said.modem) {
+                Some(urgent) => urgent,
+                None => return,
+            },
         };
         self.say_registration(said.at_mono_ms, &said.modem, line, urgent, out);
     }
 
-    /// Another service state, network or technology is news, too.
-    fn facts_changed(&self, key: &ModemKey) -> bool {
-        let uplink = self.uplink(key);
-        let now = (uplink.service_state, uplink.serving_plmn, uplink.technology, uplink.sim_plmn);
-        self.modems.get(key).is_some_and(|modem| modem.radio.told_facts.as_ref() != Some(&now))
+    /// Another service state, network or technology is news, too; the last, which comes and goes with each connection,
+    /// is not urgent.
+    fn facts_changed(&self, key: &ModemKey) -> Option<bool> {
+        let told = self.modems.get(key)?.radio.told_facts.as_ref()?;
+        let now = self.uplink(key);
+        let service = told.0 != now.service_state || told.1 != now.serving_plmn || told.3 != now.sim_plmn;
+        (service || told.2 != now.technology).then_some(service)
     }
 
     pub(super) fn say_registration(

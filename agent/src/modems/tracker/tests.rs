@@ -187,7 +187,7 @@ fn another_service_or_technology_under_the_same_stat_is_a_change_too() {
             (4, Says(home())),
             (5, Says(registered(Stat::Home, None, Some("452-04"), Some(Technology::Umts)))),
         ],
-        &["2! Idle", "3! Idle", "4! Home", "5! Home"],
+        &["2! Idle", "3! Idle", "4! Home", "5 Home"],
     );
     let uplinks: Vec<_> = ran.writes.iter().map(|w| (w.uplink.service_state, w.uplink.serving_plmn.clone())).collect();
     assert_eq!(uplinks[1], (Some(ServiceState::Limited), Some("452-02".into())));
