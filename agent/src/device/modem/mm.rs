@@ -55,8 +55,9 @@ pub async fn run(configs: Vec<ModemConfig>, bus: Bus, out: mpsc::Sender<Said>, m
                 }
             }
         }
-        tokio::time::sleep(BUS_AGAIN).await;
-        while asks.try_recv().is_ok() {}
+        if watch.wait(&mut asks).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -90,6 +91,18 @@ enum Heard {
 impl Watch {
     fn new(configs: Vec<ModemConfig>, out: mpsc::Sender<Said>) -> Self {
         Watch { configs, out, modems: BTreeMap::new(), count: 0, said_absent: Vec::new(), jobs: JoinSet::new() }
+    }
+
+    /// Until the bus is tried again.
+    async fn wait(&self, asks: &mut mpsc::Receiver<Ask>) -> Result<(), Unheard> {
+        let again = tokio::time::Instant::now() + BUS_AGAIN;
+        while let Ok(ask) = tokio::time::timeout_at(again, asks.recv()).await {
+            if let Ask::Scan(modem) = ask.ok_or(Unheard)? {
+                let why = "there is no system bus".into();
+                self.say(&modem, Event::ScanFailed { why, elapsed_ms: 0 }).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Until the bus is gone.

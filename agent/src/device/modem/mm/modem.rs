@@ -311,7 +311,7 @@ impl Modem {
             // What is shown now was measured before.
             self.levels.old = true;
             self.levels.fresh_at = None;
-            (self.setup_wanted, self.due.setup) = (serves, now);
+            (self.setup_wanted, self.due.setup) = (serves || self.setup_wanted, now);
         }
         self.take_levels(now);
         if serves && !self.looked && self.can_look() {
