@@ -1,8 +1,8 @@
 //! Modems that ModemManager drives, over D-Bus: it has the ports, we listen and ask.
 //!
-//! In: ModemManager's objects, the tables that name its modems, questions. Out: [`Said`]s; a change of registration when
-//! its signal arrives. Refuses to know: AT, QMI, MBIM. Limits: [`MODEMS`] modems; a modem is enabled, its signal polling
-//! and its location sources are set up, nothing else is changed; a daemon or a bus that is gone is waited for.
+//! In: ModemManager's objects, the tables that name its modems, questions. Out: [`Said`]s; a change of registration
+//! when its signal arrives. Refuses to know: AT, QMI, MBIM. Limits: [`MODEMS`] modems; a modem is enabled, its signal
+//! polling and its location sources are set up, nothing else is changed; a daemon or a bus that is gone is waited for.
 
 mod causes;
 mod job;

@@ -1,7 +1,7 @@
 //! The D-Bus side: a connection, ModemManager's signals in order, its methods with a patience each.
 //!
-//! In: an address, calls. Out: [`News`], answers as [`Props`]. Refuses to know: modems. Limits: [`WAITING`] signals wait,
-//! then the socket is left unread; signals of anybody but the owner of ModemManager's name are not heard.
+//! In: an address, calls. Out: [`News`], answers as [`Props`]. Refuses to know: modems. Limits: [`WAITING`] signals
+//! wait, then the socket is left unread; signals of anybody but the owner of ModemManager's name are not heard.
 
 use super::value::{Props, Value};
 use futures_util::StreamExt;

@@ -1,7 +1,7 @@
 //! One modem of ModemManager's: what is known of it, what was said of it, what is to be asked next.
 //!
-//! In: properties, answers, the time. Out: events and [`Job`]s. Refuses to know: D-Bus, tasks, other modems. Limits: one
-//! job of a kind at a time; a refused job is tried again after [`AGAIN_MS`], one that the modem cannot do never.
+//! In: properties, answers, the time. Out: events and [`Job`]s. Refuses to know: D-Bus, tasks, other modems. Limits:
+//! one job of a kind at a time; a refused job is tried again after [`AGAIN_MS`], one that the modem cannot do never.
 
 use super::job::{Answer, Job};
 use super::levels::{self, Access};

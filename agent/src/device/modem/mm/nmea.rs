@@ -1,7 +1,7 @@
 //! A position out of what a modem's receiver says: RMC, which alone has date, validity and speed in one sentence.
 //!
-//! In: sentences of NMEA 0183. Out: what a valid RMC says. Refuses to know: satellites. Limits: a sentence whose checksum
-//! is wrong, or that the receiver itself calls void, is none.
+//! In: sentences of NMEA 0183. Out: what a valid RMC says. Refuses to know: satellites. Limits: a sentence whose
+//! checksum is wrong, or that the receiver itself calls void, is none.
 
 /// Metres per second of a knot.
 const KNOT: f64 = 1_852.0 / 3_600.0;

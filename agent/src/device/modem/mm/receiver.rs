@@ -1,7 +1,8 @@
 //! The modem's own satellite receiver, as `GetLocation` shows it.
 //!
-//! In: what ModemManager remembers of GPS. Out: a [`Fix`] when it moved on. Refuses to know: how the receiver is switched
-//! on. Limits: ModemManager keeps sentences for 30 s and more, so only a clock that went on since the last look is of now.
+//! In: what ModemManager remembers of GPS. Out: a [`Fix`] when it moved on. Refuses to know: how the receiver is
+//! switched on. Limits: ModemManager keeps sentences for 30 s and more, so only a clock that went on since the last
+//! look is of now.
 
 use super::nmea;
 use super::value::Value;
