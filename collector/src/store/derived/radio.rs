@@ -49,6 +49,12 @@ impl Modem {
         })
     }
 
+    /// Of a device that does not tell its SIM: the operator whose cell serves it, unless it is only tolerated there.
+    pub fn presumed(&self) -> Option<&str> {
+        let guest = matches!(self.service, Some(ServiceState::None | ServiceState::Limited | ServiceState::Roaming));
+        if guest { None } else { self.serving_plmn.as_deref().map(super::translate::operator) }
+    }
+
     /// Nobody said whose cell it is that serves; another network's level says nothing of ours.
     fn foreign(&self, cell: &RadioCell) -> bool {
         let of_cell = cell.mcc.as_ref().zip(cell.mnc.as_ref()).map(|(mcc, mnc)| format!("{mcc}-{mnc}"));
@@ -102,8 +108,8 @@ fn radio(reading: &RadioReading, modem: &Modem, how: How<'_>, policy: &Policy, s
     let foreign = serving.is_some_and(|(cell, _)| modem.foreign(cell));
     let connected = modem.connected || reading.taken == Some(Taken::Check);
     let void = reading.stale == Some(true) || reading.reacquiring == Some(true) || foreign;
-    let registered = matches!(modem.service, Some(ServiceState::Home | ServiceState::Roaming));
-    let yes = match void || !registered {
+    let unserved = matches!(modem.service, Some(ServiceState::None | ServiceState::Limited));
+    let yes = match void || unserved {
         true => Technologies::default(),
         false => reading
             .cells

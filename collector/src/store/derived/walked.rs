@@ -10,10 +10,11 @@ use crate::store::error::StoreError;
 use h3o::{CellIndex, LatLng, Resolution};
 use phusong_coverage::Policy;
 use phusong_coverage::observation::{Ended, NetworkId, Role, SampleId, TargetId};
-use phusong_coverage::radio::Look;
+use phusong_coverage::radio::{Look, Registration};
 use phusong_coverage::vote::{Layer, Spot, Tested};
 use phusong_protocol::{Antenna, Environment, Mark, Outcome, Place, Reading, Setup, Taken};
 use rusqlite::params;
+use std::collections::BTreeMap;
 
 /// Votes are cast in children of this resolution, about 300 m².
 const CHILD: Resolution = Resolution::Twelve;
@@ -52,12 +53,17 @@ impl Ground {
         mut network: impl FnMut(&str) -> Result<NetworkId, StoreError>,
     ) -> Result<Vec<Walked>, StoreError> {
         let marks = self.marks(probe, (from_ms - MARK_MS, to_ms))?;
-        let mut found = Vec::new();
+        let (mut found, mut networks) = (Vec::new(), BTreeMap::new());
         for (row, place) in self.rows(probe, (from_ms, to_ms), true)? {
             let Some(place) = place.filter(|_| row.certain) else { continue };
             let Some(uplink) = row.uplink.map(|id| self.uplink(id)).transpose()? else { continue };
-            let name = uplink.network.as_deref().filter(|name| super::translate::is_cellular(name));
-            let Some(network) = name.map(&mut network).transpose()? else { continue };
+            let device = uplink.modem.device;
+            let named = uplink.network.as_deref().or(uplink.modem.presumed());
+            if let Some(name) = named.filter(|name| super::translate::is_cellular(name)) {
+                networks.insert(device, network(name)?);
+            }
+            // What names no network any more belongs to the last one of its modem.
+            let Some(network) = networks.get(&device).copied() else { continue };
             let setup = row.setup.map(|id| self.setup(id)).transpose()?.flatten();
             let how = How { id: row.setup, setup: setup.as_ref() };
             let heard = said(&row.outcome, &uplink.modem, how, policy);
@@ -67,12 +73,16 @@ impl Ground {
             }
             let radio = heard.is_some() && (is_modems_own(&row.outcome) || !uplink.self_load);
             let mut said = heard.unwrap_or_default();
+            // A phone calls a cell serving when it is registered there.
+            if row.epoch.0 == 0 && said.beside.is_none() && serves(&row.outcome) {
+                said.beside = Some(Registration::Registered);
+            }
             if said.level.flatten().is_some_and(|level| level.correction.is_none()) {
                 // Of a set-up that is not known the service counts, and no level.
                 said.level = Some(None);
             }
             let indoors = marks.iter().rev().find(|mark| mark.0 <= row.at_ms && row.at_ms - mark.0 <= MARK_MS);
-            let spot = spot(&place, policy).map(|(child, fast)| {
+            let spot = spot(&place, row.epoch.0 == 0, policy).map(|(child, fast)| {
                 let (layer, external) = environment(setup.as_ref());
                 let layer = if indoors.is_some_and(|mark| mark.1) { Layer::Indoor } else { layer };
                 Spot { child, layer, fast, external, survey: is_survey(&row.outcome) }
@@ -119,12 +129,17 @@ fn environment(setup: Option<&Setup>) -> (Layer, bool) {
     (layer, setup.is_some_and(|setup| setup.antenna == Some(Antenna::External)))
 }
 
-/// The child of a position that is certain enough, and whether it moved faster than a survey may.
-fn spot(place: &Place, policy: &Policy) -> Option<(u64, bool)> {
+fn serves(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Reading(Reading::Radio(radio)) if radio.cells.iter().any(|cell| cell.serving == Some(true)))
+}
+
+/// The child of a position that is certain enough, and whether it moved faster than a survey may. Records of phones and
+/// imports (`foreign`) are stamped with where they were when they were made, and say no age.
+fn spot(place: &Place, foreign: bool, policy: &Policy) -> Option<(u64, bool)> {
     let kmh = place.speed_mps.map_or(0.0, |mps| f64::from(mps) * KMH);
     let age_ms = if kmh > policy.moving_kmh { policy.moving_age_ms } else { policy.position_age_ms };
     let near = place.accuracy_m.is_some_and(|radius| f64::from(radius) <= policy.position_radius_m);
-    let fresh = place.fix_age_s.is_some_and(|age_s| f64::from(age_s) * 1_000.0 <= age_ms as f64);
+    let fresh = place.fix_age_s.map_or(foreign, |age_s| f64::from(age_s) * 1_000.0 <= age_ms as f64);
     if !near || !fresh {
         return None;
     }
