@@ -3,12 +3,12 @@
 //! In: what the task works with, the fix, the time. Out: samples and lines. Refuses to know: asks. Limits: at most
 //! [`HELD`] radio readings wait for [`HOLD_MS`], one program of a bell runs at a time and within [`BELL_WITHIN`].
 
-use super::{Glance, Inputs};
 use super::echo::{Echo, Echoes};
 use super::pace::{Crossing, EVERY_MS, FRESH_MS, Hole, is_due};
 use super::point::Line;
 use super::seen::{Seen, View};
 use super::walk::{Running, note_error};
+use super::{Glance, Inputs};
 use crate::device::clock;
 use crate::device::modem::ModemKey;
 use crate::device::position::Fix;

@@ -40,6 +40,9 @@ pub struct Surveys {
 pub async fn run(inputs: Inputs, mut requests: mpsc::Receiver<Request>) {
     let mut surveys = Surveys { inputs, running: None };
     surveys.resume().await;
+    // Whoever asks often must not put it off.
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             request = requests.recv() => match request {
@@ -50,7 +53,7 @@ pub async fn run(inputs: Inputs, mut requests: mpsc::Receiver<Request>) {
                 }
                 None => break,
             },
-            () = tokio::time::sleep(LOOK), if surveys.running.is_some() => surveys.look().await,
+            _ = look.tick(), if surveys.running.is_some() => surveys.look().await,
         }
     }
     // The agent ends, the survey does not.
