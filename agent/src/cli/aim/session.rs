@@ -135,8 +135,8 @@ impl Session {
             Wish::Pace(modem) => {
                 self.pace = None;
                 self.asked.spawn(async move {
-                    let paced = client.pace(&modem, SIGNAL_MS, true).await;
-                    Answer::Paced(modem, paced.map(|(_, lines)| lines))
+                    let paced = paced(&client, &modem).await;
+                    Answer::Paced(modem, paced)
                 });
             }
             Wish::Aimed(modem) => {
@@ -147,6 +147,15 @@ impl Session {
             }
         }
     }
+}
+
+/// With data flowing, so that connected values show; a modem that carries no uplink of ours is read all the same.
+pub(in crate::cli) async fn paced(client: &Client, modem: &ModemKey) -> Result<Lines<Paced>, ControlError> {
+    let paced = match client.pace(modem, SIGNAL_MS, true).await {
+        Err(ControlError::Refused(_)) => client.pace(modem, SIGNAL_MS, false).await,
+        other => other,
+    };
+    paced.map(|(_, lines)| lines)
 }
 
 /// Without the path of the socket: it is long, and the same each time.

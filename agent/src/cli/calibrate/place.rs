@@ -4,6 +4,7 @@
 //! of other places, files. Limits: a modem is waited for [`MODEM_WITHIN`]; its state is said every [`SAID_EACH_MS`].
 
 use super::super::Speaker;
+use super::super::aim::paced;
 use crate::aim::leg::{Pin, Slot, legs};
 use crate::calibrate::{PLACES, Place, Readings, Reference, place, typed};
 use crate::config::{Config, SetupConfig};
@@ -15,7 +16,6 @@ use std::io::IsTerminal;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-const SIGNAL_MS: u64 = 1_000;
 const MODEM_WITHIN: Duration = Duration::from_secs(30);
 const SAID_EACH_MS: u64 = 30_000;
 
@@ -53,7 +53,7 @@ impl<'a> Bench<'a> {
         let own = chosen(&mut watch, modem, reference.as_ref()).await?;
         let mut pace = Vec::new();
         for modem in [Some(&own), reference.as_ref()].into_iter().flatten() {
-            pace.push(client.pace(modem, SIGNAL_MS, true).await.map_err(lost)?.1);
+            pace.push(paced(&client, modem).await.map_err(lost)?);
         }
         let setup = config.setup.clone().unwrap_or_default();
         let at_terminal = std::io::stdin().is_terminal();
