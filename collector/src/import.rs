@@ -17,7 +17,7 @@ mod load;
 mod refused;
 
 pub use format::{Format, FormatError, recognise};
-pub use load::{Into as LoadInto, LoadError, Loaded, Progress, preview, sims, store};
+pub use load::{Home, LoadError, Loaded, Progress, preview, sims, store};
 pub use map::Map;
 pub use refused::Refused;
 pub use rows::{At, Rows, RowsError};

@@ -25,7 +25,7 @@ pub enum Format {
 
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    #[error("{0}")]
+    #[error("it cannot be read")]
     Read(#[from] std::io::Error),
     #[error("the file is empty")]
     Empty,

@@ -28,10 +28,10 @@ const KNOWN_ROWS: u32 = 200_000;
 pub enum LoadError {
     #[error(transparent)]
     Rows(#[from] RowsError),
-    #[error("{0}; what was stored before stays: import the file again when there is room")]
+    #[error("the store took no more; what was stored before stays: import the file again when there is room")]
     Store(#[from] StoreError),
-    #[error("the thread that reads cannot be started: {0}")]
-    Thread(std::io::Error),
+    #[error("the thread that reads cannot be started")]
+    Thread(#[source] std::io::Error),
 }
 
 /// What an import of rows came to.
@@ -61,7 +61,7 @@ struct Chunk {
 
 /// What is the same for every row.
 #[derive(Debug, Clone, Copy)]
-pub struct Into {
+pub struct Home {
     pub probe: ProbeRef,
     pub now_ms: i64,
     /// Whether a collector runs beside.
@@ -85,16 +85,16 @@ pub fn store(
     store: &mut Store,
     rows: Rows,
     sims: &mut Sims,
-    into: Into,
+    home: Home,
     file: &str,
     refused: &mut Refused,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
-    through(rows, sims, into.now_ms, &mut |group, share| {
-        commit(store, into, file, &group, refused, &mut loaded)?;
+    through(rows, sims, home.now_ms, &mut |group, share| {
+        commit(store, home, file, &group, refused, &mut loaded)?;
         progress(Progress { rows: loaded.rows, share });
-        if into.beside {
+        if home.beside {
             std::thread::sleep(YIELD);
         }
         Ok(())
@@ -162,7 +162,7 @@ fn read(mut rows: Rows, sims: &mut Sims, now_ms: i64, to: &SyncSender<Chunk>) ->
     let position: Position = rows.position();
     let mut chunk = Chunk::default();
     loop {
-        let item = rows.next();
+        let item = rows.read();
         let ended = !matches!(item, Ok(Some(_)));
         if ended || chunk.rows as usize >= CHUNK {
             chunk.position = position.get();
@@ -197,17 +197,17 @@ fn in_time(sample: Sample, now_ms: i64) -> Result<Sample, String> {
 
 fn commit(
     store: &mut Store,
-    into: Into,
+    home: Home,
     file: &str,
     group: &[Chunk],
     refused: &mut Refused,
     loaded: &mut Loaded,
 ) -> Result<(), LoadError> {
     let writer = store.writer();
-    writer.begin(into.now_ms)?;
+    writer.begin(home.now_ms)?;
     let mut applied = Vec::with_capacity(group.len());
     for chunk in group {
-        match writer.store(into.probe, Epoch::FOREIGN, into.now_ms, &chunk.observations) {
+        match writer.store(home.probe, Epoch::FOREIGN, home.now_ms, &chunk.observations) {
             Ok(one) => applied.push(one),
             Err(error) => {
                 writer.rollback();

@@ -22,7 +22,7 @@ const PAGE: u32 = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RowsError {
-    #[error("{0}")]
+    #[error("the file cannot be read to its end")]
     Read(#[from] std::io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -107,10 +107,10 @@ impl Rows {
     }
 
     /// `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Item>, RowsError> {
+    pub fn read(&mut self) -> Result<Option<Item>, RowsError> {
         match self {
-            Rows::Csv(lines) => lines.next(),
-            Rows::Geo(tables) => tables.next(),
+            Rows::Csv(lines) => lines.read(),
+            Rows::Geo(tables) => tables.read(),
         }
     }
 }
@@ -131,7 +131,7 @@ pub struct Lines {
 }
 
 enum Meaning {
-    Phone(Kind, [Option<usize>; Field::ALL.len()]),
+    Phone(Kind, Box<[Option<usize>; Field::ALL.len()]>),
     Mapped(Box<Mapped>),
 }
 
@@ -166,7 +166,7 @@ impl Lines {
             names.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
         };
         lines.recognised = vec![format!("read: {}", named(true)), format!("left aside: {}", named(false))];
-        lines.meaning = Meaning::Phone(kind, columns);
+        lines.meaning = Meaning::Phone(kind, Box::new(columns));
         Ok(lines)
     }
 
@@ -210,7 +210,7 @@ impl Lines {
             reader,
             record: StringRecord::new(),
             columns: heading.len(),
-            meaning: Meaning::Phone(Kind::Lte, [None; Field::ALL.len()]),
+            meaning: Meaning::Phone(Kind::Lte, Box::new([None; Field::ALL.len()])),
             probe: probe.clone(),
             position,
             begun,
@@ -221,7 +221,7 @@ impl Lines {
         Ok((lines, heading))
     }
 
-    fn next(&mut self) -> Result<Option<Item>, RowsError> {
+    fn read(&mut self) -> Result<Option<Item>, RowsError> {
         self.begun.store(self.position.get(), Ordering::Relaxed);
         let read = self.reader.read_record(&mut self.record);
         let line = |record: &StringRecord| record.position().map_or(0, csv::Position::line) + self.skipped;
@@ -328,7 +328,7 @@ impl Tables {
         Ok(Tables { file, probe: probe.clone(), left, page, after: i64::MIN, position, total, recognised })
     }
 
-    fn next(&mut self) -> Result<Option<Item>, RowsError> {
+    fn read(&mut self) -> Result<Option<Item>, RowsError> {
         loop {
             let Some(table) = self.left.last() else { return Ok(None) };
             if let Some(row) = self.page.next() {

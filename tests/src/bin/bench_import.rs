@@ -116,7 +116,7 @@ fn write_log(file: &Path, rows: u32) -> Result<Vec<Line>> {
         let at_ms = from_ms + i64::from(number) * 1_000 + random.i64(0..1_000);
         lat = (lat + (random.f64() - 0.5) * 4e-5).clamp(21.0, 22.5);
         lon = (lon + (random.f64() - 0.5) * 4e-5).clamp(105.0, 106.5);
-        let (cell, serving) = (random.u32(0..200), number % 4 > 0);
+        let (cell, serving) = (random.u32(0..200), !number.is_multiple_of(4));
         let (rsrp, rsrq, snr) = (-70 - random.i32(0..50), -5 - random.i32(0..12), random.i32(1..25));
         let (accuracy, speed) = (random.u32(3..30), random.f64() * 2.0);
         text.clear();

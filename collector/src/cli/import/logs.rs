@@ -9,7 +9,7 @@ use super::{Import, beside};
 use crate::cli::output::{cut, print};
 use crate::cli::{describe, when};
 use crate::config::Config;
-use crate::import::{self, At, Format, LoadInto, Loaded, Map, Refused, Rows};
+use crate::import::{self, At, Format, Home, Loaded, Map, Refused, Rows};
 use crate::phones::{self, Sims};
 use crate::store::{Observation, ProbeRef, Store};
 use anyhow::{Context, bail};
@@ -65,8 +65,8 @@ fn store(config: &Config, call: &Call<'_>, files: &[(PathBuf, Format)], refused:
         bail!("say whose records these are: --probe NAME; `phusong-collector phone add NAME` registers a phone")
     };
     let (mut store, beside) = beside(config)?;
-    let into = LoadInto { probe: registered(&mut store, name)?, now_ms: call.now_ms, beside };
-    let mut sims = import::sims(&mut store, into.probe, call.sim_plmn.clone())?;
+    let home = Home { probe: registered(&mut store, name)?, now_ms: call.now_ms, beside };
+    let mut sims = import::sims(&mut store, home.probe, call.sim_plmn.clone())?;
     let (mut all, mut told) = (Loaded::default(), Vec::new());
     for (file, format) in files {
         let shown = file.display().to_string();
@@ -74,7 +74,7 @@ fn store(config: &Config, call: &Call<'_>, files: &[(PathBuf, Format)], refused:
         let before = refused.count();
         let mut bar = Bar::new();
         let loaded =
-            import::store(&mut store, rows, &mut sims, into, &shown, refused, &mut |progress| bar.show(progress));
+            import::store(&mut store, rows, &mut sims, home, &shown, refused, &mut |progress| bar.show(progress));
         bar.end();
         let loaded = loaded.with_context(|| shown.clone())?;
         let bad = refused.count() - before;
