@@ -63,8 +63,11 @@ impl Radio {
     }
 }
 
+/// What tells one cell from another.
+type CellPin = (Option<Technology>, Option<u16>, Option<u32>, Option<u64>);
+
 /// What the modem camps on.
-fn serving(signal: &Signal) -> Vec<(Option<Technology>, Option<u16>, Option<u32>, Option<u64>)> {
+fn serving(signal: &Signal) -> Vec<CellPin> {
     signal.cells.iter().map(|cell| (cell.technology, cell.pci, cell.arfcn, cell.cell_id)).collect()
 }
 

@@ -233,7 +233,7 @@ impl Tracker {
         let due = match due_ms {
             // Not before there is something to check, and not all probes of a village at once.
             None if self.may_check(key).is_ok() => {
-                let spread = (period_ms / 12).min(3_600_000).max(1);
+                let spread = (period_ms / 12).clamp(1, 3_600_000);
                 Some(now.saturating_add(FIRST_CHECK_MS + self.settings.seed % spread))
             }
             None => None,
