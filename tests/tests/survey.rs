@@ -134,10 +134,12 @@ fn a_walk_survives_a_kill_invents_no_place_and_reaches_the_collector_by_hand() {
     let echoes = stored(&collector, ReadingKind::Latency);
     let places: Vec<&Place> = echoes.iter().filter_map(|(place, _)| place.as_ref()).collect();
     assert!(places.len() > points.len(), "{} of {}", places.len(), points.len());
-    assert!(places.iter().any(|place| place.accuracy_m.is_some()), "gpsd says how good it is after its first second");
+    // The first second after a hole is as bad as gpsd says; most are good.
+    let near = places.iter().filter(|place| place.accuracy_m.is_some_and(|m| m < 100.0)).count();
+    assert!(near * 2 > places.len(), "{near} of {}: {places:?}", places.len());
     for place in &places {
         assert!(place.source == PlaceSource::Gps && place.fix_age_s <= Some(30.0), "{place:?}");
-        assert!((21.0..21.02).contains(&place.lat) && place.accuracy_m.is_none_or(|m| m < 100.0), "{place:?}");
+        assert!((21.0..21.02).contains(&place.lat), "{place:?}");
         let step = ((place.lat - 21.0) / STEP_DEGREES * 2.0).round() as i32;
         // A position that is lost is no place of a sample any more, however young it is.
         assert!(!HOLE.contains(&step), "{place:?}");
