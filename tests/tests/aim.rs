@@ -26,9 +26,9 @@ fn beyond(level_dbm: i32, sinr_db: i32) -> State {
 
 /// The full columns of the last bar on the screen: that of the level on either size.
 fn bar(screen: &str, columns: usize) -> usize {
-    let is_bar = |line: &&str| line.chars().all(|c| " █▌·◆".contains(c)) && line.contains(['·', '◆']);
+    let is_bar = |line: &&str| line.chars().all(|c| " ▄▖·◆".contains(c)) && line.contains(['·', '◆']);
     let line = screen.lines().rfind(is_bar).unwrap_or_else(|| panic!("no bar:\n{screen}"));
-    line.chars().skip(columns).filter(|c| *c == '█').count()
+    line.chars().skip(columns).filter(|c| *c == '▄').count()
 }
 
 /// Changes the modem, and says how long the screen took to show it.

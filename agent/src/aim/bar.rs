@@ -12,8 +12,8 @@ pub struct Scale {
     pub to: f32,
 }
 
-const FULL: char = '█';
-const HALF: char = '▌';
+const FULL: char = '▄';
+const HALF: char = '▖';
 const EMPTY: char = '·';
 const BEST: char = '◆';
 
@@ -71,11 +71,11 @@ mod tests {
         let check = |value, best, wanted: &str| assert_eq!(scale.bar(value, best, 14), wanted, "{value:?} {best:?}");
         check(None, None, "··············");
         check(Some(-130.0), Some(-130.0), "◆·············");
-        check(Some(-105.0), Some(-80.0), "█████·····◆···");
-        check(Some(-102.5), Some(-102.5), "█████◆········");
-        check(Some(-102.5), None, "█████▌········");
-        check(Some(-60.0), Some(-60.0), "██████████████");
-        check(Some(-20.0), Some(-20.0), "██████████████");
+        check(Some(-105.0), Some(-80.0), "▄▄▄▄▄·····◆···");
+        check(Some(-102.5), Some(-102.5), "▄▄▄▄▄◆········");
+        check(Some(-102.5), None, "▄▄▄▄▄▖········");
+        check(Some(-60.0), Some(-60.0), "▄▄▄▄▄▄▄▄▄▄▄▄▄▄");
+        check(Some(-20.0), Some(-20.0), "▄▄▄▄▄▄▄▄▄▄▄▄▄▄");
         check(Some(-200.0), None, "··············");
         check(None, Some(-60.0), "·············◆");
     }

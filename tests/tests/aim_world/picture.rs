@@ -48,13 +48,14 @@ fn cell(out: &mut String, (x, y): (f64, f64), c: char, style: Style) {
     rect(x, CELL.0, y, CELL.1, paper);
     match c {
         '█' => rect(x, CELL.0, y, CELL.1, ink),
-        '▌' => rect(x, CELL.0 / 2.0, y, CELL.1, ink),
+        '▄' => rect(x, CELL.0, y + CELL.1 / 2.0, CELL.1 / 2.0, ink),
+        '▖' => rect(x, CELL.0 / 2.0, y + CELL.1 / 2.0, CELL.1 / 2.0, ink),
         _ => {}
     }
     if style.struck {
         rect(x, CELL.0, y + CELL.1 * 0.55, 1.5, ink);
     }
-    if !matches!(c, ' ' | '█' | '▌') {
+    if !matches!(c, ' ' | '█' | '▄' | '▖') {
         let text = match c {
             '<' => "&lt;".to_owned(),
             '&' => "&amp;".to_owned(),
