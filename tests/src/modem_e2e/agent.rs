@@ -101,6 +101,8 @@ impl Device {
             Turn::Unplug => {
                 self.modem.unplug();
                 self.plugged = false;
+                // Without udev nobody tells the daemon that a port is gone.
+                self.manager.as_ref().map_or(Ok(()), |manager| manager.removed("m0"))?;
             }
             Turn::Daemon => {
                 let manager = self.manager.as_mut().context("only ModemManager is a daemon")?;

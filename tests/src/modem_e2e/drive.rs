@@ -14,8 +14,8 @@ use anyhow::{Context, Result};
 use phusong_protocol::{Outcome, PlaceSource, Reading};
 use std::time::{Duration, Instant};
 
-/// 2.5 m/s, 9 km/h: at walking pace a position may be 5 s old.
-const STEP_M: f64 = 2.5;
+/// 1.25 m/s, a walk: a position may be 5 s old, and each child of resolution 12 (20 m) sees more than one look.
+const STEP_M: f64 = 1.25;
 const METRES_A_DEGREE: f64 = 111_195.0;
 const START: (f64, f64) = (21.860, 105.540);
 /// Seconds of the ride: good, without network, good; in the last part the receiver has no fix for a while.
@@ -78,17 +78,19 @@ fn judge(collector: &Collector, probe: &str) -> Result<Driven> {
         driven.off_the_road += u64::from(!right || beside > 5.0);
         driven.stale_places += u64::from(place.fix_age_s.is_none_or(|age| age > 30.0));
     }
-    wait::until_true("votes of the ride are there", wait::PATIENCE, || {
-        list(collector, &format!("/api/v1/votes?probe={probe}&limit=1000")).is_ok_and(|votes| votes.len() > 10)
+    let votes = wait::until("votes of the ride are there", wait::PATIENCE, || {
+        let bounds = format!("{},{},{},{}", START.1 - 0.01, START.0 - 0.01, START.1 + 0.01, START.0 + 0.01);
+        let mut all = list(collector, &format!("/api/v1/votes?bbox={bounds}&limit=1000")).ok()?;
+        all.retain(|vote| vote["probe"].as_str() == Some(probe));
+        (all.len() > 6).then_some(all)
     })?;
-    let votes = list(collector, &format!("/api/v1/votes?probe={probe}&limit=1000"))?;
     for vote in votes {
         let lat = vote["lat"].as_f64().context("a vote has a place")?;
         let second = (lat - START.0) * METRES_A_DEGREE / STEP_M;
-        // A search counts from its 30th second; a child of resolution 12 is 20 m across, 8 s of the ride.
+        // A search counts from its 30th second; a child of resolution 12 is 20 m across, 16 s of the ride.
         let inside = (HOLE.start as f64 + 40.0..HOLE.end as f64 - 10.0).contains(&second);
         let outside = second < HOLE.start as f64 - 10.0 || second > HOLE.end as f64 + 10.0;
-        let alive = match vote["radio"].as_str() {
+        let alive = match vote["state"].as_str() {
             Some("alive") => true,
             Some("dead") => false,
             _ => continue,
