@@ -17,7 +17,7 @@ use crate::text::aim::span;
 use crate::text::{CalibrateText, Said};
 use place::{Bench, Beside};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The configuration has a password in it.
@@ -150,7 +150,7 @@ fn report(said: &Speaker, config: &Config, calibrate: &Calibrate, places: &[Plac
 }
 
 /// The file with the two keys, read back before it takes the other's place.
-fn write(from: &Path, to: &PathBuf, offset_db: f32, date: Option<i64>) -> Result<(), CalibrateText> {
+fn write(from: &Path, to: &Path, offset_db: f32, date: Option<i64>) -> Result<(), CalibrateText> {
     let mut keys = vec![("offset_db", format!("{offset_db:?}"))];
     keys.extend(date.map(|ms| ("calibrated_at_ms", ms.to_string())));
     let failed = |why: String| CalibrateText::NotWritten {
@@ -171,6 +171,7 @@ fn write(from: &Path, to: &PathBuf, offset_db: f32, date: Option<i64>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     const FILE: &str = "site = \"s\"\nprobe = \"p\"\n[[broker]]\nurl = \"mqtt://127.0.0.1:1\"\n";
 

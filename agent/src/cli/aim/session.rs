@@ -82,7 +82,7 @@ impl Session {
     }
 
     fn lost(&mut self, error: &ControlError) {
-        self.screen.lost = Some(briefly(&error));
+        self.screen.lost = Some(briefly(error));
         self.watch = None;
         self.pace = None;
     }
