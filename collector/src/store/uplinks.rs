@@ -9,6 +9,7 @@ use super::writer::{ProbeRef, Writer};
 use phusong_protocol::Uplink;
 use rusqlite::params;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 impl Writer {
@@ -27,16 +28,17 @@ impl Writer {
         let mut known: HashMap<i64, Arc<Uplink>> = HashMap::new();
         let mut uplinks = Vec::with_capacity(found.len());
         for (at_ms, id) in found {
-            if !known.contains_key(&id) {
-                let bytes: Vec<u8> = content.query_row([id], |row| row.get(0))?;
-                let bad = |e: minicbor::decode::Error| StoreError::Content {
-                    table: "uplink",
-                    row: id,
-                    detail: e.to_string(),
-                };
-                known.insert(id, Arc::new(minicbor::decode(&bytes).map_err(bad)?));
-            }
-            uplinks.push((at_ms, Arc::clone(&known[&id])));
+            let uplink = match known.entry(id) {
+                Entry::Occupied(known) => Arc::clone(known.get()),
+                Entry::Vacant(new) => {
+                    let bytes: Vec<u8> = content.query_row([id], |row| row.get(0))?;
+                    let read = minicbor::decode(&bytes);
+                    let bad = |e: minicbor::decode::Error| e.to_string();
+                    let read = read.map_err(|e| StoreError::Content { table: "uplink", row: id, detail: bad(e) })?;
+                    Arc::clone(new.insert(Arc::new(read)))
+                }
+            };
+            uplinks.push((at_ms, uplink));
         }
         Ok(uplinks)
     }
