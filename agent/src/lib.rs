@@ -19,9 +19,9 @@ pub mod sampler;
 pub mod summary;
 
 pub mod health;
-pub mod record;
 pub mod modems;
 pub mod positions;
+pub mod record;
 pub mod watchers;
 
 pub mod disk;

@@ -220,7 +220,7 @@ pub struct RegistrationReading {
     pub stat: RegistrationStat,
     #[n(1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cell: Option<RadioCell>,
+    pub cell: Option<Box<RadioCell>>,
     /// TS 24.301 cause.
     #[n(2)]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -270,7 +270,7 @@ fn check_reading(reading: &Reading) -> Result<(), Violation> {
         Reading::Registration(r) => {
             bytes("registration.raw", r.raw.as_deref(), limits::RAW_BYTES)?;
             text("registration.modem", r.modem.as_deref())?;
-            r.cell.iter().try_for_each(check_cell)
+            r.cell.iter().map(AsRef::as_ref).try_for_each(check_cell)
         }
         Reading::Scan(r) => {
             items("scan.entries", r.entries.len(), limits::CELLS)?;

@@ -42,20 +42,36 @@ pub enum Event {
     /// It appeared, or more is known of it.
     Present(Identity),
     /// It is gone from the bus, its port is closed, or its daemon is.
-    Vanished { why: String },
+    Vanished {
+        why: String,
+    },
     /// The port is there and the modem does not answer.
-    Silent { for_ms: u64 },
+    Silent {
+        for_ms: u64,
+    },
     Sim(Sim),
     Registration(Registered),
     Signal(Signal),
-    Neighbours { cells: Vec<RadioCell>, raw: Option<String> },
+    Neighbours {
+        cells: Vec<RadioCell>,
+        raw: Option<String>,
+    },
     Bearer(Bearer),
-    Scanned { entries: Vec<ScanEntry>, elapsed_ms: u32, raw: Option<String> },
-    ScanFailed { why: String, elapsed_ms: u32 },
+    Scanned {
+        entries: Vec<ScanEntry>,
+        elapsed_ms: u32,
+        raw: Option<String>,
+    },
+    ScanFailed {
+        why: String,
+        elapsed_ms: u32,
+    },
     /// The modem's own receiver.
     Fix(Fix),
     /// The source reset it because it was silent.
-    Reset { why: String },
+    Reset {
+        why: String,
+    },
 }
 
 /// The modem itself.

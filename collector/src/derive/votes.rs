@@ -24,7 +24,8 @@ impl Derive {
     pub(super) fn note_way(&self, touch: &Touch) -> Result<(), StoreError> {
         // A re-timed stretch does not say what lay in it.
         let retimed = touch.first_ms != touch.last_ms;
-        if !touch.placed && !(retimed && self.shelf.has_walked(touch.probe)?) {
+        let walks = touch.placed || (retimed && self.shelf.has_walked(touch.probe)?);
+        if !walks {
             return Ok(());
         }
         let (first, last) = (touch.first_ms.div_euclid(QUARTER_MS), (touch.last_ms + BEFORE_MS).div_euclid(QUARTER_MS));

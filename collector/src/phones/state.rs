@@ -47,7 +47,7 @@ pub fn registration(reader: &Reader<'_, impl Row>) -> Result<(Option<Uplink>, Re
         ..empty_uplink(reader.interface()?)
     };
     let reading = RegistrationReading {
-        cell,
+        cell: cell.map(Box::new),
         reject_cause: chosen.and_then(|told| told.cause),
         sim,
         ..RegistrationReading::new(stat)

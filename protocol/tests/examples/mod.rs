@@ -127,7 +127,7 @@ pub fn readings() -> Vec<Reading> {
         method: "http".into(),
     };
     let registration = RegistrationReading {
-        cell: Some(cell()),
+        cell: Some(Box::new(cell())),
         reject_cause: Some(15),
         raw: Some("+CEREG: 2,3".into()),
         ..RegistrationReading::new(RegistrationStat::Denied)

@@ -6,7 +6,7 @@
 use super::case::Turn;
 use super::street::{Road, Street, WORD};
 
-use crate::harness::virtual_modem::{Family, Listen, State, VirtualModem};
+use crate::harness::virtual_modem::{Family, Listen, SimCard, State, VirtualModem};
 use crate::harness::{Agent, Lab, ModemManager, TargetConfig, binary};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct Device {
     manager: Option<ModemManager>,
     street: Street,
     plugged: bool,
+    /// What it holds as far as ModemManager knows.
+    card: SimCard,
 }
 
 /// What one start needs to know.
@@ -52,6 +54,7 @@ impl Device {
     /// Everything runs when this returns; whether the agent has seen its modem is another matter.
     pub fn start(plan: Plan<'_>) -> Result<Device> {
         let street = Street::new(plan.number)?;
+        let card = plan.state.sim.clone();
         let dir = plan.lab.path().join(format!("{}-device", plan.probe));
         std::fs::create_dir_all(&dir)?;
         let (modem, manager) = match plan.way {
@@ -85,7 +88,7 @@ impl Device {
         let environment: Vec<(&str, &str)> =
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let agent = Agent::start(config, &environment)?;
-        Ok(Device { probe: plan.probe.into(), way: plan.way, agent, modem, manager, street, plugged: true })
+        Ok(Device { probe: plan.probe.into(), way: plan.way, agent, modem, manager, street, plugged: true, card })
     }
 
     /// Puts the device into a case.
@@ -93,17 +96,18 @@ impl Device {
         self.street.set(road)?;
         match turn {
             Turn::Set(state) => {
+                // Most modems hear of a new SIM, or of none, when they are switched on: ModemManager asks no earlier.
+                let hears = self.way == Way::Serial || self.card == state.sim;
+                if self.plugged && !hears {
+                    self.unplug()?;
+                }
+                self.card = state.sim.clone();
                 self.modem.set(state.clone());
                 if !self.plugged {
                     self.plug()?;
                 }
             }
-            Turn::Unplug => {
-                self.modem.unplug();
-                self.plugged = false;
-                // Without udev nobody tells the daemon that a port is gone.
-                self.manager.as_ref().map_or(Ok(()), |manager| manager.removed("m0"))?;
-            }
+            Turn::Unplug => self.unplug()?,
             Turn::Daemon => {
                 let manager = self.manager.as_mut().context("only ModemManager is a daemon")?;
                 manager.kill9()?;
@@ -117,6 +121,13 @@ impl Device {
             }
         }
         Ok(())
+    }
+
+    /// Without udev nobody tells the daemon that a port is gone.
+    fn unplug(&mut self) -> Result<()> {
+        self.modem.unplug();
+        self.plugged = false;
+        self.manager.as_ref().map_or(Ok(()), |manager| manager.removed("m0"))
     }
 
     /// Puts the modem back; ModemManager is shown it anew.

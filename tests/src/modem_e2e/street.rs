@@ -66,13 +66,21 @@ impl Street {
 
     pub fn set(&self, road: Road) -> Result<()> {
         self.portal.store(road == Road::Portal, Ordering::Relaxed);
-        // A firewall that drops everything is a network that answers nothing.
-        let silent = "nft add table inet quiet; nft add chain inet quiet in { type filter hook input priority 0 ; policy drop ; }";
         let _none = self.world.run("nft delete table inet quiet");
         self.world.run(&format!("ip link set far0 {}", if road == Road::Cut { "down" } else { "up" }))?;
         if road == Road::Silent {
-            let mut command = self.world.command("sh");
-            let done = command.args(["-c", silent]).status().context("nft")?;
+            // A firewall that drops everything is a network that answers nothing.
+            self.world.run("nft add table inet quiet")?;
+            let mut command = self.world.command("nft");
+            command.args([
+                "add",
+                "chain",
+                "inet",
+                "quiet",
+                "in",
+                "{ type filter hook input priority 0; policy drop; }",
+            ]);
+            let done = command.status().context("nft")?;
             anyhow::ensure!(done.success(), "nft: {done}");
         }
         Ok(())

@@ -152,7 +152,10 @@ impl CsvLog {
 /// A GeoPackage log: the app's tables of LTE, NR and states, as SQLite.
 pub struct GeoLog(Connection);
 
-const TABLES: [(&str, &str, &[(&str, &str)]); 3] = [
+/// Of which message, its name, its columns with their types.
+type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const TABLES: [Table; 3] = [
     (
         "LteRecord",
         "LTE_MESSAGE",

@@ -169,7 +169,7 @@ fn snapshot(state: &ModemState) -> Option<RegistrationReading> {
         return None;
     }
     let mut reading = RegistrationReading::new(registered.map_or(RegistrationStat::Unknown, |r| r.stat));
-    reading.cell = registered.and_then(|r| r.cell.clone());
+    reading.cell = registered.and_then(|r| r.cell.clone().map(Box::new));
     reading.reject_cause = registered.and_then(|r| r.reject_cause);
     reading.sim = sim;
     reading.bearer = bearer.map(|bearer| bearer.state);
@@ -254,7 +254,7 @@ impl Tracker {
         let urgent = match &modem.told {
             None => true,
             Some(told) if other_state(told, &now) => true,
-            Some(told) if !same_cell(told.cell.as_ref(), now.cell.as_ref()) => false,
+            Some(told) if !same_cell(told.cell.as_deref(), now.cell.as_deref()) => false,
             Some(_) => match self.facts_changed(&said.modem) {
                 Some(urgent) => urgent,
                 None => return,

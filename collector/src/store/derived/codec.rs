@@ -108,7 +108,8 @@ pub fn decode(no: i64, bytes: &[u8]) -> Option<Window> {
     let (able, tried) = (span(ABLE)?, span(TRIED)?);
     if head[0] == 1 && flags & 8 != 0 {
         // Shares of a radio that nobody ever wrote.
-        (take(from)?, take(from)?);
+        take(from)?;
+        take(from)?;
     }
     let mut targets = Vec::new();
     for _ in 0..take(from)?.min(TARGETS as u64) {
@@ -275,7 +276,7 @@ mod tests {
             alive: 700,
             weak: n,
             block: (n > 3).then_some((BLOCKS[usize::from(n % 4)], 900)),
-            bearer: n % 2 == 0,
+            bearer: n.is_multiple_of(2),
             modems: 2,
             level: (n > 1).then_some(-1_405),
             setup: (n > 2).then_some(no),

@@ -159,7 +159,7 @@ fn registration(reading: &RegistrationReading, modem: &Modem, said: Said) -> Sai
     let beside = said.beside.filter(|_| registered.is_none());
     Said {
         change: Change { registered, sim, bearer },
-        serving: reading.cell.as_ref().and_then(key),
+        serving: reading.cell.as_deref().and_then(key),
         reset: reading.reset == Some(true),
         beside,
         ..said

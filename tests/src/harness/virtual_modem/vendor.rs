@@ -18,6 +18,7 @@ fn quectel(family: Family, state: &State, connected: bool, command: &str) -> Opt
         "+QENG=\"servingcell\"" => Some(serving(family, state, connected)),
         "+QENG=\"neighbourcell\"" => Some(state.neighbours.iter().map(|cell| neighbour(state, cell)).collect()),
         "+QCAINFO" => Some(carriers(state)),
+        "+QRSRP" => Some(branches(state)),
         "+QNWINFO" => Some(vec![match &state.cell {
             Some(c) => format!("+QNWINFO: \"FDD LTE\",\"{}{}\",\"LTE BAND {}\",{}", c.mcc, c.mnc, c.band, c.arfcn),
             None => "+QNWINFO: No Service".into(),
@@ -82,6 +83,14 @@ fn neighbour(state: &State, cell: &Cell) -> String {
     let rssi = cell.rssi_dbm();
     let (kind, tail) = if same { ("intra", "7,8,4,255") } else { ("inter", "5,10,12") };
     format!("+QENG: \"neighbourcell {kind}\",\"LTE\",{arfcn},{pci},{quality_db},{level_dbm},{rssi},{sinr_db},20,{tail}")
+}
+
+/// Two of its four branches have an antenna, the second 3 dB below the first.
+fn branches(state: &State) -> Vec<String> {
+    let line = |level: i32, word| format!("+QRSRP: {level},{},-32768,-32768,{word}", level - 3);
+    let cell = state.cell.as_ref().filter(|cell| matches!(cell.rat, Rat::Lte | Rat::NrSa));
+    let own = cell.map(|cell| line(cell.level_dbm, if cell.rat == Rat::Lte { "LTE" } else { "NR5G" }));
+    own.into_iter().chain(state.leg.as_ref().map(|leg| line(leg.rsrp_dbm, "NR5G"))).collect()
 }
 
 fn carriers(state: &State) -> Vec<String> {

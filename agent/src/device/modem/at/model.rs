@@ -38,6 +38,11 @@ impl Family {
         }
     }
 
+    /// The level of each receiving branch of the serving cell.
+    pub fn branches(self) -> Option<&'static str> {
+        (self == Family::Quectel).then_some("AT+QRSRP")
+    }
+
     pub fn neighbours(self) -> &'static [&'static str] {
         match self {
             Family::Quectel => &["AT+QENG=\"neighbourcell\"", "AT+QCAINFO"],

@@ -92,6 +92,11 @@ impl Session<'_> {
             objects.extend(self.decode(&parts.join("\n")));
         }
         let no_service = objects.iter().any(|one| one.service == Some(Service::None));
+        // Branches without a cell are of a cell that is gone.
+        if let Some(command) = self.family.branches().filter(|_| !no_service && objects.iter().any(level)) {
+            let parts = self.ask(command).await?.parts();
+            objects.extend(self.decode(&parts.join("\n")).into_iter().filter(|one| !one.branches_dbm.is_empty()));
+        }
         for command in ["AT+CESQ", "AT+CSQ"] {
             let answered = objects.iter().any(level) || (no_service && !objects.is_empty());
             if !answered {
