@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// For a row to be in the store; the figures below have bounds of their own.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A router asks for its bearer again and again; a modem that was just plugged in is not registered yet.
+const REDIAL: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Default)]
 pub struct Lived {
     pub first_signal_s: f64,
@@ -63,14 +66,16 @@ fn one(device: &mut Device, collector: &Collector, case: &Case, lived: &mut Live
     }
     let (after, began) = (newest(collector)?, Instant::now());
     device.turn(&case.turn, case.road)?;
-    if case.name == "bearer refused" {
-        device.dial();
-    }
     if lost {
         lived.durable_s = durable(&device.agent.config.data_dir, began)?;
     }
     let way = device.way;
+    let mut dialled = began;
     let found = wait::until(case.name, PATIENCE, || {
+        if case.name == "bearer refused" && dialled.elapsed() > REDIAL {
+            device.dial();
+            dialled = Instant::now();
+        }
         let found = rows(collector, &device.probe, after).ok()?;
         found.into_iter().find(|heard| (case.proof)(heard, way))
     });
