@@ -13,7 +13,7 @@ ifneq ($(shell command -v mold),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS ?= -Clink-arg=-fuse-ld=mold
 endif
 
-.PHONY: help setup web page build test faults truth-gaps bench-ingest bench-fold bench-restart bench-metrics bench-import phone-e2e fuzz fuzz-smoke alerts-smoke check-rules dashboards check-dashboards size demo demo-smoke clean
+.PHONY: help setup web page build test faults truth-gaps bench-ingest bench-fold bench-restart bench-metrics bench-import modem-e2e phone-e2e fuzz fuzz-smoke alerts-smoke check-rules dashboards check-dashboards size demo demo-smoke clean
 
 help:
 	@echo "make setup         install what is missing from Debian (as root; else it says which line to run)"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench-restart how soon a collector with a nation's store is ready again (5 GB of disk)"
 	@echo "make bench-metrics a scrape of 100,000 series, beside prometheus-mqtt-exporter"
 	@echo "make bench-import  a phone's log of a million lines, beside a bare SQLite loop"
+	@echo "make modem-e2e     a modem's life behind the real ModemManager and a serial line, to the gap or blind it comes to"
 	@echo "make phone-e2e     a phone's code, messages and logs, to the values in the store"
 	@echo "make fuzz          ten million executions of every parser, and which branches they took"
 	@echo "make fuzz-smoke    the same for a minute, as in make test"
@@ -108,6 +109,9 @@ bench-import: setup web
 	cargo build --release -p phusong-agent
 	cargo build --release -p phusong-tests --bin bench_import
 	@PHUSONG_BIN_DIR=$(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/release/bench_import
+
+modem-e2e: setup build
+	@cargo run -q -p phusong-tests --bin modem_e2e
 
 phone-e2e: setup build
 	@cargo run -q -p phusong-tests --bin phone_e2e

@@ -64,6 +64,7 @@ step faults_short cargo run -q -p phusong-tests --bin faults -- --short
 step truth_gaps_short cargo run -q -p phusong-tests --bin truth_gaps -- --short
 step metrics_short cargo run -q -p phusong-tests --bin bench_metrics -- --short
 step fuzz_smoke cargo run -q -p phusong-tests --bin fuzz -- --short
+step modem_e2e_short cargo run -q -p phusong-tests --bin modem_e2e -- --short
 step phone_e2e_short cargo run -q -p phusong-tests --bin phone_e2e -- --short
 step import_short cargo run -q -p phusong-tests --bin bench_import -- --short
 step check_dashboards cargo run -q -p phusong-tests --bin check_dashboards
