@@ -179,7 +179,7 @@ fn every_route_stands_in_the_document_and_answers_as_it_says() {
         }
         asked += 1;
     }
-    assert_eq!(asked, 18);
+    assert_eq!(asked, 21);
 }
 
 #[test]

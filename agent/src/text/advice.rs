@@ -79,21 +79,7 @@ impl Said for Advice {
                 "cắm lại, hoặc sửa interface trong [[uplink]] (lệnh `ip link` liệt kê các tên)",
                 "plug it in, or correct interface in [[uplink]] (`ip link` lists the names)",
             ),
-            Advice::Modem => (
-                "cắm lại modem; xem source và device trong [[modem]] (`mmcli -L`, `ls /dev/serial/by-id`), và nguồn điện",
-                "plug it in again; look at source and device in [[modem]] (`mmcli -L`, `ls /dev/serial/by-id`), and the supply",
-            ),
-            Advice::Sim => (
-                "xem SIM: đã lắp chặt chưa, đã tắt mã PIN chưa, thuê bao còn hoạt động không (thử trong điện thoại)",
-                "look at the SIM: does it sit well, is its PIN off, is it still in force (try it in a telephone)",
-            ),
-            Advice::Bearer => {
-                ("xem APN của nhà mạng và gói dữ liệu của SIM", "look at the provider's APN and the SIM's data plan")
-            }
-            Advice::Coverage => (
-                "nếu nơi này vốn có sóng: xem ăng-ten và cáp (`phusong-agent aim`); nếu không, đó là kết quả đo",
-                "where there should be a network: look at antenna and cable (`phusong-agent aim`); else it is a result",
-            ),
+            Advice::Modem | Advice::Sim | Advice::Bearer | Advice::Coverage => self.of_radio(),
             Advice::Uplink => (
                 "khai báo các đường cần đánh giá: [[uplink]] với interface, provider, kind",
                 "name the links to judge: [[uplink]] with interface, provider, kind",
@@ -126,5 +112,27 @@ impl Said for Advice {
             ),
         };
         (vi.into(), en.into())
+    }
+}
+
+impl Advice {
+    fn of_radio(&self) -> (&'static str, &'static str) {
+        match self {
+            Advice::Modem => (
+                "cắm lại modem; xem source và device trong [[modem]] (`mmcli -L`, `ls /dev/serial/by-id`), và nguồn điện",
+                "plug it in again; look at source and device in [[modem]] (`mmcli -L`, `ls /dev/serial/by-id`), and the supply",
+            ),
+            Advice::Sim => (
+                "xem SIM: đã lắp chặt chưa, đã tắt mã PIN chưa, thuê bao còn hoạt động không (thử trong điện thoại)",
+                "look at the SIM: does it sit well, is its PIN off, is it still in force (try it in a telephone)",
+            ),
+            Advice::Bearer => {
+                ("xem APN của nhà mạng và gói dữ liệu của SIM", "look at the provider's APN and the SIM's data plan")
+            }
+            _ => (
+                "nếu nơi này vốn có sóng: xem ăng-ten và cáp (`phusong-agent aim`); nếu không, đó là kết quả đo",
+                "where there should be a network: look at antenna and cable (`phusong-agent aim`); else it is a result",
+            ),
+        }
     }
 }

@@ -112,15 +112,7 @@ impl Said for Help {
                 "Apply the file that `phusong-collector import` wrote; the agent must be stopped",
             ),
             Help::SpoolVerify => ("Đọc và kiểm tra từng bản ghi", "Read every record and check it"),
-            Help::Modem => ("Xem modem nói gì", "Look at what a modem says"),
-            Help::ModemDecode => (
-                "Đọc các dòng trả lời của modem từ đầu vào, in mỗi kết quả thành một dòng JSON",
-                "Read reply lines of a modem from stdin and print what they mean as JSON Lines",
-            ),
-            Help::DecodeModel => (
-                "Kiểu modem, như EG25-G hoặc SIM7080G: quyết định thang đo của SINR",
-                "Model of the modem, as EG25-G or SIM7080G: decides the scale of SINR",
-            ),
+            Help::Modem | Help::ModemDecode | Help::DecodeModel => self.of_modem(),
             Help::Config => ("Xem cấu hình", "Look at the configuration"),
             Help::ConfigShow => (
                 "In cấu hình đang dùng, kể cả giá trị mặc định, che mật khẩu",
@@ -137,5 +129,21 @@ impl Said for Help {
             Help::AckFile => ("Tệp cần áp dụng", "File to apply"),
         };
         (vi.into(), en.into())
+    }
+}
+
+impl Help {
+    fn of_modem(&self) -> (&'static str, &'static str) {
+        match self {
+            Help::Modem => ("Xem modem nói gì", "Look at what a modem says"),
+            Help::ModemDecode => (
+                "Đọc các dòng trả lời của modem từ đầu vào, in mỗi kết quả thành một dòng JSON",
+                "Read reply lines of a modem from stdin and print what they mean as JSON Lines",
+            ),
+            _ => (
+                "Kiểu modem, như EG25-G hoặc SIM7080G: quyết định thang đo của SINR",
+                "Model of the modem, as EG25-G or SIM7080G: decides the scale of SINR",
+            ),
+        }
     }
 }

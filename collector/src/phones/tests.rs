@@ -122,7 +122,8 @@ fn what_the_phone_does_not_know_is_absent() {
 
 #[test]
 fn a_ratio_that_cannot_be_is_kept_as_the_devices_own_number() {
-    for (snr, rsrq, sinr_db) in [(-25.0, -9.0, None), (-4.0, -12.0, Some(-4.0)), (130.0, -9.0, None), (0.0, -9.0, None)]
+    for (snr, rsrq, sinr_db) in
+        [(-25.0, -9.0, None), (-4.0, -12.0, Some(-4.0)), (130.0, -9.0, None), (-2.0, -9.0, None)]
     {
         let mut data = lte();
         (data["snr"], data["rsrq"]) = (json!(snr), json!(rsrq));

@@ -107,6 +107,17 @@ fn summary() -> SummaryReading {
     }
 }
 
+fn throughput() -> ThroughputReading {
+    ThroughputReading {
+        down_bps: Some(34_790_000),
+        up_bps: Some(25_180_000),
+        bytes: 12_000_000,
+        elapsed_ms: 10_000,
+        early: false,
+        method: "http".into(),
+    }
+}
+
 /// Every kind of reading once.
 pub fn readings() -> Vec<Reading> {
     let http = HttpReading {
@@ -117,14 +128,6 @@ pub fn readings() -> Vec<Reading> {
         tls_us: Some(90_000),
         first_byte_us: Some(180_000),
         body_bytes: Some(4_096),
-    };
-    let throughput = ThroughputReading {
-        down_bps: Some(34_790_000),
-        up_bps: Some(25_180_000),
-        bytes: 12_000_000,
-        elapsed_ms: 10_000,
-        early: false,
-        method: "http".into(),
     };
     let registration = RegistrationReading {
         cell: Some(Box::new(cell())),
@@ -162,7 +165,7 @@ pub fn readings() -> Vec<Reading> {
         Reading::Tcp(TcpReading { connect_us: 42_000 }),
         Reading::Dns(DnsReading { query_us: 23_000, rcode: 0, answers: 2, truncated: None }),
         Reading::Http(http),
-        Reading::Throughput(throughput),
+        Reading::Throughput(throughput()),
         Reading::LoadedLatency(LoadedLatencyReading { idle_rtt_us: 40_000, loaded: latency() }),
         Reading::Radio(RadioReading {
             cells: vec![cell()],
