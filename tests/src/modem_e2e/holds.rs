@@ -94,7 +94,7 @@ fn judged(collector: &Collector, device: &Device, case: &Case) -> Result<Held> {
         let all = list(collector, path)?;
         found.extend(all.iter().filter(ours).map(|row| format!("{word} {}", row["cause"].as_str().unwrap_or("?"))));
     }
-    let held = Held { case: device.probe.clone(), wanted: case.end, found };
+    let held = Held { case: device.probe.clone(), wanted: case.end_over(device.way), found };
     let verdict = if held.right() { "right" } else { "WRONG" };
     eprintln!("{verdict}: {} wanted {:?}, found {:?}", held.case, held.wanted, held.found);
     Ok(held)
