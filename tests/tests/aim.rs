@@ -4,7 +4,7 @@ mod aim_world;
 
 use aim_world::{Tmux, World, keep_picture};
 use phusong_tests::harness::virtual_modem::{Cell, Family, Listen, NrLeg, State};
-use phusong_tests::harness::{Service, VirtualModem, skip_test, wait};
+use phusong_tests::harness::{Gpsd, Service, VirtualModem, skip_test, wait};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -126,4 +126,44 @@ fn without_a_terminal_it_is_a_line_a_second_until_told_to_end() {
     let ended = aim.terminate(wait::PATIENCE).expect("it ends");
     assert!(ended.success());
     assert!(UnixStream::connect(world.socket()).is_err(), "and its agent with it");
+}
+
+/// Walks on at 1.25 m/s.
+fn walk() -> Vec<Option<(f64, f64)>> {
+    (0..180).map(|second| Some((21.86 + f64::from(second) * 1.25 / 111_195.0, 105.54))).collect()
+}
+
+#[test]
+fn a_survey_is_followed_on_the_screen_and_tells_where_the_network_is_lost_and_found() {
+    if !Tmux::is_installed() || !Gpsd::here("driving survey") {
+        return skip_test("driving survey: tmux and gpsd are needed");
+    }
+    let mut modem = VirtualModem::start_as(Listen::Pty, Family::Quectel, state(-91, 14)).expect("a pty");
+    let world = World::new("survey-screen", &modem);
+    let gpsd = Gpsd::drive(world.dir.path(), &walk(), Duration::from_secs(1)).expect("gpsd starts");
+    let more = format!(
+        "[position]\nsource = \"gpsd\"\ngpsd = \"{}\"\n[setup]\nenvironment = \"outdoor\"\nheight_m = 1.5\n",
+        gpsd.address()
+    );
+    let text = std::fs::read_to_string(&world.config).expect("it is there") + &more;
+    std::fs::write(&world.config, text).expect("writable");
+    let mut run = world.agent();
+    run.arg("run");
+    let mut agent = Service::spawn("phusong-agent", run, &world.dir.join("agent.log")).expect("it starts");
+    wait::until_true("a fix, and a survey that begins", wait::PATIENCE, || {
+        let started = world.agent().args(["survey", "start", "ban-moi-1"]).stdin(Stdio::null()).output();
+        started.is_ok_and(|output| output.status.success())
+    })
+    .unwrap_or_else(|e| panic!("{e}: {}", agent.log_text()));
+
+    let tmux = Tmux::start("survey-screen", FULL, &world.line("survey status --follow"));
+    tmux.shows(&["ban-moi-1"], wait::PATIENCE);
+    modem.set(State::searching());
+    tmux.shows(&["VÀO VÙNG MẤT SÓNG"], wait::PATIENCE);
+    modem.set(state(-97, 11));
+    tmux.shows(&["ra khỏi vùng mất sóng"], wait::PATIENCE);
+    keep_picture(&tmux, "survey.png");
+    let stopped = world.agent().args(["survey", "stop"]).stdin(Stdio::null()).output().expect("it runs");
+    assert!(stopped.status.success() && String::from_utf8_lossy(&stopped.stdout).contains("ban-moi-1"));
+    assert!(agent.terminate(wait::PATIENCE).expect("it ends").success());
 }

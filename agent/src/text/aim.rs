@@ -52,6 +52,7 @@ pub enum AimText {
 }
 
 /// The help of the page, each line of at most forty columns.
+#[cfg(feature = "full")]
 pub const HELP: [(&str, &str); 15] = [
     ("a    nghiệm thu: 60 s ping, đo tốc độ", "a    accept: 60 s of ping, speed test"),
     ("Tab  chân sóng kia (4G / 5G)", "Tab  the other leg (4G / 5G)"),

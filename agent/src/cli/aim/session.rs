@@ -124,6 +124,7 @@ impl Session {
         self.screen.press(key).into_iter().for_each(|wish| self.wish(wish));
     }
 
+    #[cfg(feature = "full")]
     pub fn has_quit(&self) -> bool {
         self.quit
     }
