@@ -157,11 +157,11 @@ fn a_survey_is_followed_on_the_screen_and_tells_where_the_network_is_lost_and_fo
     .unwrap_or_else(|e| panic!("{e}: {}", agent.log_text()));
 
     let tmux = Tmux::start("survey-screen", FULL, &world.line("survey status --follow"));
-    tmux.shows(&["ban-moi-1"], wait::PATIENCE);
+    tmux.shows(&["ban-moi-1: 452-04 -91 dBm"], wait::PATIENCE);
     modem.set(State::searching());
     tmux.shows(&["VÀO VÙNG MẤT SÓNG"], wait::PATIENCE);
     modem.set(state(-97, 11));
-    tmux.shows(&["ra khỏi vùng mất sóng"], wait::PATIENCE);
+    tmux.shows(&["ra khỏi vùng mất sóng", "452-04 -97 dBm"], wait::PATIENCE);
     keep_picture(&tmux, "survey.png");
     let stopped = world.agent().args(["survey", "stop"]).stdin(Stdio::null()).output().expect("it runs");
     assert!(stopped.status.success() && String::from_utf8_lossy(&stopped.stdout).contains("ban-moi-1"));

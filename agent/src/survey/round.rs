@@ -124,12 +124,16 @@ impl Running {
                 self.round.hold(inputs, Held { modem: seen.link.clone(), at_mono_ms: stamp.mono_ms, sample }).await;
             }
         }
-        self.status.last = Some(Glance {
-            at_wall_ms: seen.point.at_ms,
-            network: Some(seen.network),
-            rsrp_dbm: seen.point.cell.as_ref().and_then(|cell| cell.rsrp_dbm),
-            rtt_us: seen.point.rtt_us,
-        });
+        // Of one point a modem is shown before a link that has none.
+        let of_this = self.status.last.as_ref().is_some_and(|last| last.at_wall_ms == seen.point.at_ms);
+        if !of_this || seen.point.modem.is_some() {
+            self.status.last = Some(Glance {
+                at_wall_ms: seen.point.at_ms,
+                network: Some(seen.network),
+                rsrp_dbm: seen.point.cell.as_ref().and_then(|cell| cell.rsrp_dbm),
+                rtt_us: seen.point.rtt_us,
+            });
+        }
         note_error(self.journal.append(&Line::Point(Box::new(seen.point)), stamp.mono_ms));
         self.status.points += 1;
     }

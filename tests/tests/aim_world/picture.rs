@@ -29,6 +29,8 @@ pub fn svg(pane: &str) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          font-family=\"DejaVu Sans Mono, monospace\" font-size=\"15\">\n"
     );
+    let paper = rgb(PLAIN.paper);
+    writeln!(out, "<rect width=\"{width}\" height=\"{height}\" fill=\"{paper}\"/>").expect("memory takes it");
     for (y, row) in rows.iter().enumerate() {
         for (x, (c, style)) in row.iter().enumerate() {
             cell(&mut out, (x as f64 * CELL.0, y as f64 * CELL.1), *c, *style);
