@@ -90,15 +90,9 @@ fn allowance(target: &TargetConfig, uplink: &UplinkConfig, data_dir: &Path) -> O
 /// The uplink as samples carry it.
 pub fn wire_uplink(uplink: &UplinkConfig) -> Uplink {
     Uplink {
-        interface: uplink.interface.clone(),
         provider: uplink.provider.clone(),
-        sim_plmn: None,
-        serving_plmn: None,
-        roaming: None,
-        service_state: None,
         technology: uplink.technology,
-        rrc: None,
-        self_load: None,
+        ..Uplink::bare(uplink.interface.clone())
     }
 }
 

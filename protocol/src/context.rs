@@ -230,6 +230,23 @@ pub struct Uplink {
     pub self_load: Option<bool>,
 }
 
+impl Uplink {
+    /// A link of which nothing is known but its interface.
+    pub const fn bare(interface: String) -> Self {
+        Uplink {
+            interface,
+            provider: None,
+            sim_plmn: None,
+            serving_plmn: None,
+            roaming: None,
+            service_state: None,
+            technology: None,
+            rrc: None,
+            self_load: None,
+        }
+    }
+}
+
 /// What a target stands for; `gateway` and `loudspeaker` never decide about service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -5,6 +5,7 @@
 
 use super::{Speaker, on_one_thread};
 use crate::config::Config;
+use crate::device::clock;
 use crate::device::modem::ModemState;
 use crate::disk::{DiskError, RealDisk};
 use crate::spool::{self, ExportError, OpenError, Spool, SpoolStatus};
@@ -95,21 +96,10 @@ fn name(class: DropClass) -> &'static str {
     }
 }
 
-/// RFC 3339 in UTC, by the civil calendar (days since 1970 in 400-year cycles).
+/// RFC 3339 in UTC, to the second.
 fn utc(wall_ms: i64) -> String {
-    let seconds = wall_ms.div_euclid(1000);
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days since 0000-03-01, so that the leap day is a year's last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let text = clock::utc(wall_ms);
+    text.split_once('.').map_or(text.clone(), |(second, _)| format!("{second}Z"))
 }
 
 pub(super) fn export(said: &Speaker, file: &Path, raw: bool) -> ExitCode {

@@ -126,7 +126,7 @@ impl Tracker {
         let modem = self.modems.get(key);
         let interface = modem.and_then(|modem| modem.interface.clone()).unwrap_or_else(|| bounded(key.0.clone()));
         let configured = self.settings.uplinks.iter().find(|uplink| uplink.interface == interface);
-        let mut uplink = configured.map(wire_uplink).unwrap_or_else(|| modem::bare_uplink(interface));
+        let mut uplink = configured.map(wire_uplink).unwrap_or_else(|| Uplink::bare(interface));
         if let Some(modem) = modem {
             self.facts_of(key, modem).put_on(&mut uplink);
         }

@@ -130,17 +130,7 @@ impl View<'_> {
             let sim_plmn = state.sim.as_ref().and_then(|sim| sim.value.plmn.clone());
             UplinkFacts::of(state, sim_plmn.as_deref())
         });
-        let mut uplink = known.unwrap_or(Uplink {
-            interface,
-            provider: None,
-            sim_plmn: None,
-            serving_plmn: None,
-            roaming: None,
-            service_state: None,
-            technology: None,
-            rrc: None,
-            self_load: None,
-        });
+        let mut uplink = known.unwrap_or_else(|| Uplink::bare(interface));
         facts.put_on(&mut uplink);
         uplink
     }

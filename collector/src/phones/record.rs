@@ -151,7 +151,7 @@ fn cell(reader: &Reader<'_, impl Row>) -> Result<(Option<Uplink>, Reading), Bad>
     let uplink = Uplink {
         serving_plmn: network.map(|(mcc, mnc)| format!("{mcc}-{mnc}")),
         technology: cell.technology.filter(|_| is_serving),
-        ..empty_uplink(reader.interface()?)
+        ..Uplink::bare(reader.interface()?)
     };
     let reading = if is_serving {
         Reading::Radio(RadioReading { cells: vec![cell], ..RadioReading::default() })
@@ -177,20 +177,6 @@ fn sinr(reader: &Reader<'_, impl Row>, cell: &mut RadioCell) -> Result<(), Bad> 
 fn battery(reader: &Reader<'_, impl Row>) -> Result<Reading, Bad> {
     let percent = reader.whole(Field::Battery, 0, 100)?.ok_or(Bad::Missing { field: "batteryLevelPercent" })?;
     Ok(Reading::Power(PowerReading { battery_ratio: Some(percent as f32 / 100.0), ..PowerReading::default() }))
-}
-
-pub(super) fn empty_uplink(interface: String) -> Uplink {
-    Uplink {
-        interface,
-        provider: None,
-        sim_plmn: None,
-        serving_plmn: None,
-        roaming: None,
-        service_state: None,
-        technology: None,
-        rrc: None,
-        self_load: None,
-    }
 }
 
 impl<'a, R: Row> Reader<'a, R> {

@@ -6,7 +6,7 @@
 
 use super::field::{Data, Field, Kind, Row};
 use super::plmn;
-use super::record::{Bad, Reader, empty_uplink};
+use super::record::{Bad, Reader};
 use phusong_protocol::{
     RadioCell, Reading, RegistrationReading, RegistrationStat, ServiceState, SimState, Technology, Uplink,
 };
@@ -44,7 +44,7 @@ pub fn registration(reader: &Reader<'_, impl Row>) -> Result<(Option<Uplink>, Re
             _ => None,
         },
         technology: registered.and_then(|told| told.technology),
-        ..empty_uplink(reader.interface()?)
+        ..Uplink::bare(reader.interface()?)
     };
     let reading = RegistrationReading {
         cell: cell.map(Box::new),

@@ -64,7 +64,7 @@ pub fn export(config: &Path, file: &Path, points: u32) -> Result<f64> {
     // Every point has its accuracy or its place once in each form.
     let mark = match file.extension().and_then(|end| end.to_str()) {
         Some("geojson") => "\"Point\"",
-        Some("gpx") => "<trkpt ",
+        Some("gpx") => "<type>point</type>",
         _ => "\n",
     };
     let found = text.matches(mark).count();

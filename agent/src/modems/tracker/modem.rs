@@ -11,7 +11,7 @@ use crate::device::modem::{Event, Identity, ModemKey, ModemState, Registered, Sa
 use crate::probe::bounded;
 use phusong_protocol::{
     Attempt, BearerState, FailureKind, Outcome, RadioCell, Reading, RegistrationReading, RegistrationStat,
-    ServiceState, SimState, Uplink, limits,
+    ServiceState, SimState, limits,
 };
 use std::collections::BTreeMap;
 
@@ -53,20 +53,6 @@ pub struct Modem {
     pub scan_put_off: bool,
     pub next_check_ms: Option<u64>,
     pub checking: Option<Checking>,
-}
-
-pub fn bare_uplink(interface: String) -> Uplink {
-    Uplink {
-        interface,
-        provider: None,
-        sim_plmn: None,
-        serving_plmn: None,
-        roaming: None,
-        service_state: None,
-        technology: None,
-        rrc: None,
-        self_load: None,
-    }
 }
 
 /// Whether the SIM's own operator, or one that it may roam on, serves.

@@ -3,7 +3,8 @@
 //! In: a walk. Out: bytes. Refuses to know: files. Limits: no byte-order mark; spreadsheets are told the encoding when
 //! they import. A text that a spreadsheet would take for a formula begins with an apostrophe.
 
-use super::{NAMES, Value, Words, utc, values, word};
+use super::{NAMES, Value, Words, values, word};
+use crate::device::clock::utc;
 use crate::survey::journal::Walk;
 use std::io::{self, Write};
 

@@ -2,7 +2,8 @@
 //!
 //! In: a walk. Out: bytes. Refuses to know: files. Limits: none of its own.
 
-use super::{NAMES, Value, Words, utc, values, word};
+use super::{NAMES, Value, Words, values, word};
+use crate::device::clock::utc;
 use crate::survey::journal::Walk;
 use serde_json::{Map, Number, Value as Json};
 use std::io::{self, Write};

@@ -2,7 +2,8 @@
 //!
 //! In: a walk. Out: bytes. Refuses to know: files. Limits: characters that XML 1.0 does not know are left out.
 
-use super::{NAMES, Words, utc, values, word};
+use super::{NAMES, Words, values, word};
+use crate::device::clock::utc;
 use crate::survey::journal::Walk;
 use std::io::{self, Write};
 
