@@ -38,7 +38,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Join(join::Join),
-    Run,
+    Run {
+        /// Ends with the process that started it.
+        #[arg(long, hide = true, value_name = "PID")]
+        with_parent: Option<i32>,
+    },
     Measure {
         #[arg(long)]
         json: bool,
@@ -111,7 +115,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let said = Speaker { language, file, named: arguments.config.is_some() };
     match arguments.command {
         Command::Join(join) => join::command(&said, join),
-        Command::Run => said.run(),
+        Command::Run { with_parent } => said.run(with_parent),
         Command::Measure { json } => measure::command(&said, json),
         Command::Check => check::command(&said),
         #[cfg(feature = "full")]
@@ -212,8 +216,11 @@ impl Speaker {
         ExitCode::FAILURE
     }
 
-    fn run(&self) -> ExitCode {
+    fn run(&self, with_parent: Option<i32>) -> ExitCode {
         crate::logging::init();
+        if let Some(Err(error)) = with_parent.map(end_with_parent) {
+            return self.fault(&Finding::StartFailed { why: error.to_string() });
+        }
         let config = match self.load() {
             Ok(config) => config,
             Err(exit) => return exit,
@@ -223,6 +230,14 @@ impl Speaker {
             Err(error) => self.fault(&Finding::StartFailed { why: error.to_string() }),
         }
     }
+}
+
+/// SIGTERM once the process that started this one is gone, however it went.
+fn end_with_parent(parent: i32) -> std::io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    // It may have gone before it was asked for.
+    let there = rustix::process::getppid().is_some_and(|pid| pid.as_raw_pid() == parent);
+    if there { Ok(()) } else { Err(std::io::Error::other("whoever started this is gone")) }
 }
 
 /// Runs a future to its end. One thread, and few for the system's resolver, which blocks.

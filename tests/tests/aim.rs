@@ -128,6 +128,27 @@ fn without_a_terminal_it_is_a_line_a_second_until_told_to_end() {
     assert!(UnixStream::connect(world.socket()).is_err(), "and its agent with it");
 }
 
+#[test]
+fn an_agent_that_aim_runs_ends_with_it_even_where_its_reader_goes_or_it_is_killed() {
+    let modem = VirtualModem::start_as(Listen::Pty, Family::Quectel, state(-101, 8)).expect("a pty");
+    let world = World::new("aim-orphan", &modem);
+    for kill in [false, true] {
+        let mut aim = world.agent().args(["aim", "--plain"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let aim = aim.as_mut().expect("it runs");
+        wait::until_true("its agent answers", wait::PATIENCE, || UnixStream::connect(world.socket()).is_ok())
+            .expect("in time");
+        if kill {
+            aim.kill().expect("it is killed");
+        } else {
+            drop(aim.stdout.take());
+        }
+        let ended = wait::until("aim to end", wait::PATIENCE, || aim.try_wait().ok().flatten()).expect("it ends");
+        assert_eq!(ended.success(), !kill, "{ended}");
+        wait::until_true("its agent to end", wait::PATIENCE, || UnixStream::connect(world.socket()).is_err())
+            .expect("in time");
+    }
+}
+
 /// Walks on at 1.25 m/s.
 fn walk() -> Vec<Option<(f64, f64)>> {
     (0..180).map(|second| Some((21.86 + f64::from(second) * 1.25 / 111_195.0, 105.54))).collect()

@@ -21,7 +21,7 @@ use crate::spool::{OpenError, Urgency};
 use crate::start::{StartError, Started, VERSION};
 use crate::status::{ACK_WITHIN, acknowledged, ask};
 use crate::text::{Advice, Finding, ModemText, Reach, Round, Said, Weight, bytes};
-use phusong_protocol::{Outcome, Reading, Status, StatusState};
+use phusong_protocol::{FailureKind, Outcome, Reading, Status, StatusState};
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -187,7 +187,10 @@ async fn reach_targets(config: &Config, found: &mut Findings<'_>) {
         let line = Reach::Target { name: lane.target.name.clone(), uplink, result: measure::told(&attempted) };
         match attempted.outcome {
             // A target that fails is what a probe is for: a warning, not a fault of the probe.
-            Some(Outcome::Failure(_)) => found.warn(&line, Advice::Target),
+            Some(Outcome::Failure(failure)) => {
+                let ours = matches!(failure.kind, FailureKind::DeviceMissing | FailureKind::LinkDown);
+                found.warn(&line, if ours { Advice::Link } else { Advice::Target });
+            }
             Some(Outcome::Reading(_)) => {
                 answered = true;
                 found.good(&line);

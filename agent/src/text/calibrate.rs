@@ -24,6 +24,7 @@ pub enum CalibrateText {
     ThreeLevels,
     SameModem,
     ModemMissing { modem: String },
+    NoModem,
     Lost { why: String },
     Bad(PlaceError),
     Again,
@@ -52,6 +53,7 @@ impl Said for CalibrateText {
             | CalibrateText::ThreeLevels
             | CalibrateText::SameModem
             | CalibrateText::ModemMissing { .. }
+            | CalibrateText::NoModem
             | CalibrateText::Lost { .. } => problem(self),
             CalibrateText::Place { .. }
             | CalibrateText::Bare { .. }
@@ -145,9 +147,14 @@ fn problem(text: &CalibrateText) -> (String, String) {
             "máy chuẩn và máy được hiệu chỉnh là cùng một modem; chọn bằng --modem và --reference",
             "reference and device are the same modem; choose with --modem and --reference",
         ),
-        CalibrateText::ModemMissing { modem } => {
-            (format!("không thấy modem {modem}"), format!("modem {modem} is not seen"))
-        }
+        CalibrateText::ModemMissing { modem } => (
+            format!("không thấy modem {modem}: xem dây, nguồn và [[modem]] (`phusong-agent check`)"),
+            format!("modem {modem} is not seen: look at cable, supply and [[modem]] (`phusong-agent check`)"),
+        ),
+        CalibrateText::NoModem => plain(
+            "không có modem nào để hiệu chỉnh ngoài máy chuẩn: khai thêm một [[modem]], hoặc dùng --reference-dbm",
+            "there is no modem to calibrate beside the reference: name one more [[modem]], or use --reference-dbm",
+        ),
         CalibrateText::Lost { why } => (format!("mất chương trình đo: {why}"), format!("the agent is lost: {why}")),
         _ => plain("không được", "it cannot be"),
     }

@@ -93,7 +93,7 @@ impl Watched {
         let health = self.health.borrow();
         View {
             results: Fate::ALL.iter().map(|fate| (fate.name(), counters.get(*fate))).collect(),
-            dead_letters: Reason::ALL.iter().map(|reason| (reason.name(), counters.get(fate(*reason)))).collect(),
+            dead_letters: Reason::ALL.iter().map(|reason| (reason.name(), counters.get(Fate::from(*reason)))).collect(),
             delay: &counters.delay,
             commit: &counters.commit_seconds,
             messages: count(&counters.messages),
@@ -141,18 +141,4 @@ fn probes(stored: Stored) -> Vec<ProbeView> {
         site: row.site,
     };
     stored.probes.into_iter().filter(|row| row.retired_ms.is_none()).map(view).collect()
-}
-
-/// Under which result a dead letter of this reason is counted.
-fn fate(reason: Reason) -> Fate {
-    match reason {
-        Reason::Rejected => Fate::Rejected,
-        Reason::Conflict => Fate::Conflict,
-        Reason::WrongSite => Fate::WrongSite,
-        Reason::WrongTopic => Fate::WrongTopic,
-        Reason::TooOld => Fate::TooOld,
-        Reason::Violation => Fate::Violation,
-        Reason::UnknownReading => Fate::UnknownReading,
-        Reason::TooManyContexts => Fate::TooManyContexts,
-    }
 }

@@ -155,6 +155,10 @@ impl Read for Counted {
     }
 }
 
+fn left_aside(names: &str) -> String {
+    format!("left aside: {}", if names.is_empty() { "nothing" } else { names })
+}
+
 impl Lines {
     fn phone(file: &Path, kind: Kind, probe: &ProbeId) -> Result<Self, RowsError> {
         let (mut lines, heading) = Self::start(file, b',', Some(b'#'), 0, probe)?;
@@ -165,7 +169,7 @@ impl Lines {
             let names = names.filter(|(at, _)| columns.contains(&Some(*at)) == used);
             names.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
         };
-        lines.recognised = vec![format!("read: {}", named(true)), format!("left aside: {}", named(false))];
+        lines.recognised = vec![format!("read: {}", named(true)), left_aside(&named(false))];
         lines.meaning = Meaning::Phone(kind, Box::new(columns));
         Ok(lines)
     }
@@ -173,7 +177,7 @@ impl Lines {
     fn mapped(file: &Path, map: &Map, probe: &ProbeId) -> Result<Self, RowsError> {
         let (mut lines, heading) = Self::start(file, map.delimiter, map.comment, map.skip_lines, probe)?;
         let mapped = Mapped::new(map.clone(), &heading).map_err(RowsError::Heading)?;
-        lines.recognised = vec![format!("left aside: {}", mapped.unused(&heading).join(", "))];
+        lines.recognised = vec![left_aside(&mapped.unused(&heading).join(", "))];
         lines.meaning = Meaning::Mapped(Box::new(mapped));
         Ok(lines)
     }

@@ -1,5 +1,6 @@
 //! What ingest counted, for `/metrics` and `/readyz`. Closed sets, so that each is a label.
 
+use crate::store::Reason;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,6 +70,22 @@ impl Fate {
             Fate::Garbage => "garbage",
             Fate::QueueFull => "queue_full",
             Fate::NotCommitted => "not_committed",
+        }
+    }
+}
+
+/// Under which result a dead letter of this reason is counted.
+impl From<Reason> for Fate {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Rejected => Fate::Rejected,
+            Reason::Conflict => Fate::Conflict,
+            Reason::WrongSite => Fate::WrongSite,
+            Reason::WrongTopic => Fate::WrongTopic,
+            Reason::TooOld => Fate::TooOld,
+            Reason::Violation => Fate::Violation,
+            Reason::UnknownReading => Fate::UnknownReading,
+            Reason::TooManyContexts => Fate::TooManyContexts,
         }
     }
 }

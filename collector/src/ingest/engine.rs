@@ -363,21 +363,6 @@ impl Engine {
     }
 }
 
-impl std::convert::From<Reason> for Fate {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Rejected => Fate::Rejected,
-            Reason::Conflict => Fate::Conflict,
-            Reason::WrongSite => Fate::WrongSite,
-            Reason::WrongTopic => Fate::WrongTopic,
-            Reason::TooOld => Fate::TooOld,
-            Reason::Violation => Fate::Violation,
-            Reason::UnknownReading => Fate::UnknownReading,
-            Reason::TooManyContexts => Fate::TooManyContexts,
-        }
-    }
-}
-
 fn ids(content: &Content) -> Ranges {
     let good = content.observations.iter().map(|observation| observation.seq);
     good.chain(content.bad.iter().filter_map(|bad| bad.seq)).collect()

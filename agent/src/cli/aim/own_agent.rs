@@ -3,7 +3,7 @@
 //!
 //! In: the configuration. Out: a child process that answers on the socket; its log stands in the data directory. Refuses
 //! to know: what it measures. Limits: it answers within [`ANSWERS_WITHIN`] or its last line says why not; it ends within
-//! [`ENDS_WITHIN`] or is killed.
+//! [`ENDS_WITHIN`] or is killed, and with us where we are killed.
 
 use super::super::{Speaker, give_to_service};
 use crate::config::Config;
@@ -75,7 +75,7 @@ fn start(said: &Speaker, data_dir: &Path, log: &Path) -> std::io::Result<Child> 
     std::fs::create_dir_all(data_dir)?;
     let out = File::create(log)?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--config").arg(&said.file).arg("run");
+    command.arg("--config").arg(&said.file).args(["run", "--with-parent", &std::process::id().to_string()]);
     command.stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
     // A Ctrl-C in the terminal is for us; we end it.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -9,6 +9,7 @@ use super::session::Session;
 use crate::aim::{Acceptance, Key, told};
 use crate::control::AcceptStep;
 use crate::device::clock;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, interval, sleep_until};
@@ -24,7 +25,13 @@ pub(super) async fn lines(said: &Speaker, mut session: Session, ends: &mut Ends)
         tokio::select! {
             () = ends.come() => return ExitCode::SUCCESS,
             () = session.turn() => {}
-            _ = second.tick() => println!("{}", told::line(&session.screen, clock::mono_ms(), said.language)),
+            _ = second.tick() => {
+                let line = told::line(&session.screen, clock::mono_ms(), said.language);
+                // Whoever read it is gone.
+                if writeln!(std::io::stdout(), "{line}").is_err() {
+                    return ExitCode::SUCCESS;
+                }
+            }
         }
     }
 }
@@ -41,7 +48,7 @@ pub(super) async fn accept(said: &Speaker, mut session: Session, ends: &mut Ends
             () = session.turn() => {}
         }
     }
-    println!("{}", told::identity(&session.screen, clock::mono_ms(), said.language));
+    let _ = writeln!(std::io::stdout(), "{}", told::identity(&session.screen, clock::mono_ms(), said.language));
     session.press(Key::Accept);
     let mut before = Acceptance::No;
     while session.screen.acceptance().runs() {
@@ -53,7 +60,10 @@ pub(super) async fn accept(said: &Speaker, mut session: Session, ends: &mut Ends
         let between = matches!(now, Acceptance::Running(Some(AcceptStep::Pinging { sent, .. })) if sent % ECHOES != 0);
         if *now != before && !between {
             before = now.clone();
-            told::acceptance(now).into_iter().flatten().for_each(|text| println!("{}", said.say(&text)));
+            for text in told::acceptance(now).into_iter().flatten() {
+                // The record is stored, whether anybody reads of it or not.
+                let _ = writeln!(std::io::stdout(), "{}", said.say(&text));
+            }
         }
     }
     let is_done = matches!(session.screen.acceptance(), Acceptance::Done(_));

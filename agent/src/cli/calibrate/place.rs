@@ -158,21 +158,23 @@ async fn chosen(
     reference: Option<&ModemKey>,
 ) -> Result<ModemKey, CalibrateText> {
     let deadline = Instant::now() + MODEM_WITHIN;
-    let missing = |name: &str| CalibrateText::ModemMissing { modem: name.to_owned() };
-    let mut absent = modem.unwrap_or("—").to_owned();
+    let missing = |name: &Option<String>| {
+        name.clone().map_or(CalibrateText::NoModem, |modem| CalibrateText::ModemMissing { modem })
+    };
+    let mut absent = modem.map(str::to_owned);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let Ok(seen) = timeout(left, watch.next()).await else { return Err(missing(&absent)) };
         let modems = seen.map_err(lost)?.ok_or_else(|| lost("—"))?.picture.modems;
         if let Some(reference) = reference.filter(|reference| !modems.contains_key(*reference)) {
-            absent = reference.0.clone();
+            absent = Some(reference.0.clone());
             continue;
         }
         let mut names = modems.into_keys().filter(|name| Some(name) != reference);
         let found = names.find(|name| modem.is_none_or(|wanted| name.0 == wanted));
         match found {
             Some(own) => return Ok(own),
-            None => absent = modem.unwrap_or("—").to_owned(),
+            None => absent = modem.map(str::to_owned),
         }
     }
 }
