@@ -13,7 +13,7 @@ ifneq ($(shell command -v mold),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS ?= -Clink-arg=-fuse-ld=mold
 endif
 
-.PHONY: help setup web page build test faults truth-gaps bench-ingest bench-fold bench-restart bench-metrics bench-import modem-e2e phone-e2e fuzz fuzz-smoke alerts-smoke check-rules dashboards check-dashboards size demo demo-smoke clean
+.PHONY: help setup web page build test faults truth-gaps bench-ingest bench-fold bench-restart bench-metrics bench-import modem-e2e phone-e2e fuzz fuzz-smoke alerts-smoke check-rules dashboards check-dashboards slim size demo demo-smoke clean
 
 help:
 	@echo "make setup         install what is missing from Debian (as root; else it says which line to run)"
@@ -36,6 +36,7 @@ help:
 	@echo "make check-rules   rules, Alertmanager's and Prometheus' configuration, by their own programs"
 	@echo "make dashboards    write the Grafana dashboards anew from their source"
 	@echo "make check-dashboards  every query of every dashboard against a real Prometheus"
+	@echo "make slim          the agent for OpenWrt and other small devices, below 4 MB"
 	@echo "make size          size and memory of the agent's two builds"
 	@echo "make demo          a commune on this machine: map, API, metrics, a real probe; see docs/demo.md"
 	@echo "make demo-smoke    the demo as somebody sees it, its map by its pixels, its end"
@@ -128,6 +129,9 @@ dashboards:
 
 check-dashboards: setup
 	@cargo run -q -p phusong-tests --bin check_dashboards
+
+slim:
+	@scripts/slim.sh
 
 size: setup web
 	cargo build --release -p phusong-collector

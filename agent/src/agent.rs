@@ -91,7 +91,7 @@ pub async fn run(file: PathBuf, config: Config) -> Result<(), StartError> {
         epoch = %started.epoch, start = started.opened.start, clean = started.opened.clean,
         torn_bytes = started.opened.torn_bytes, "started"
     );
-    let (agent, tasks) = wire(file, started, &in_force, trial, applied, publisher.status.clone());
+    let (agent, tasks) = wire(file, started, &in_force, trial, applied, &publisher);
     notifier.tell(State::Ready);
     let publisher = agent.serve(publisher, &mut signals, &notifier).await;
     notifier.tell(State::Stopping);
@@ -118,7 +118,7 @@ fn wire(
     in_force: &Config,
     trial: Trial,
     applied: watch::Sender<Applied>,
-    publish: watch::Receiver<PublishStatus>,
+    publisher: &Publisher,
 ) -> (Agent, Tasks) {
     let Started { config, epoch, opened, spool, stamper, keeper, setup, fix, began_mono_ms } = started;
     let (orders, inbox) = mpsc::channel(8);
@@ -154,9 +154,11 @@ fn wire(
         data_dir: config.data_dir.clone(),
         spool: spool.clone(),
         stamper: stamper.clone(),
-        publish: publish.clone(),
+        publish: publisher.status.clone(),
+        hurry: publisher.hurry.clone(),
         applied: applied.subscribe(),
     };
+    let publish = publisher.status.clone();
     let tasks = Tasks {
         spool: spool.clone(),
         socket: control::socket_path(&config.data_dir),

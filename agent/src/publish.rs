@@ -15,7 +15,8 @@ pub use delivery::{Action, CANARY_BYTES, Delivery, Event, IN_FLIGHT, Tally};
 
 use crate::spooler::SpoolHandle;
 use phusong_protocol::{DesiredConfig, Epoch, ProbeId, SiteId};
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, watch};
 
 /// What the agent tells the publisher about the wall clock: kept current by whoever watches the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,8 +91,20 @@ pub struct PublishStatus {
 pub struct Publisher {
     pub inbound: mpsc::Receiver<Inbound>,
     pub status: watch::Receiver<PublishStatus>,
+    pub hurry: Hurry,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// A person waits: whoever holds it can end the wait for the next attempt at a broker.
+#[derive(Debug, Clone, Default)]
+pub struct Hurry(Arc<Notify>);
+
+impl Hurry {
+    /// Nothing happens, now or later, where there is a session or an attempt at one.
+    pub fn up(&self) {
+        self.0.notify_waiters();
+    }
 }
 
 /// Messages that may wait for the agent.
@@ -102,8 +115,10 @@ pub fn start(publishing: Publishing, spool: SpoolHandle) -> Publisher {
     let (inbound_to, inbound) = mpsc::channel(INBOUND);
     let (status_to, status) = watch::channel(PublishStatus::default());
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(runner::Runner::new(publishing, spool, inbound_to, status_to, stopped).run());
-    Publisher { inbound, status, stop, task }
+    let hurry = Hurry::default();
+    let runner = runner::Runner::new(publishing, spool, inbound_to, status_to, stopped);
+    let task = tokio::spawn(runner.run(hurry.clone()));
+    Publisher { inbound, status, hurry, stop, task }
 }
 
 impl Publisher {

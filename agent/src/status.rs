@@ -6,7 +6,7 @@
 use crate::control::socket_path;
 use crate::device::clock;
 use crate::health;
-use crate::publish::{Applied, PublishStatus};
+use crate::publish::{Applied, Hurry, PublishStatus};
 use crate::record::{Stamper, append};
 use crate::spool::{BatchRequest, Pick, Urgency};
 use crate::spooler::SpoolHandle;
@@ -31,6 +31,7 @@ pub struct Facts {
     pub spool: SpoolHandle,
     pub stamper: Stamper,
     pub publish: watch::Receiver<PublishStatus>,
+    pub hurry: Hurry,
     pub applied: watch::Receiver<Applied>,
 }
 
@@ -54,8 +55,10 @@ impl Facts {
         })
     }
 
-    /// Writes a `health` sample and waits until the collector has it.
+    /// Writes a `health` sample and waits until the collector has it. An attempt at the brokers that is only due later
+    /// is made now.
     pub async fn check(&self) -> Value {
+        self.hurry.up();
         let began = clock::mono_ms();
         let Some(status) = self.spool.status().await else { return json!({"error": "the agent is stopping"}) };
         let reading = health::reading(&status, began.saturating_sub(self.began_mono_ms), &self.data_dir);

@@ -8,7 +8,7 @@ use phusong_agent::control::{Client, ControlError, Served, serve, socket_path};
 use phusong_agent::device::modem::ModemKey;
 use phusong_agent::modems::{self, Handle, Inputs};
 use phusong_agent::plan::Plan;
-use phusong_agent::publish::{Applied, PublishStatus, WallClock};
+use phusong_agent::publish::{Applied, Hurry, PublishStatus, WallClock};
 use phusong_agent::sampler::{Order, Sampler};
 use phusong_agent::spool::{BatchRequest, Pick};
 use phusong_agent::start::Started;
@@ -111,6 +111,7 @@ async fn lab(name: &str) -> Lab {
         spool: started.spool.clone(),
         stamper: started.stamper.clone(),
         publish: publish.subscribe(),
+        hurry: Hurry::default(),
         applied: watch::Sender::new(Applied::default()).subscribe(),
     };
     let served = Served { facts, modems: handle.clone(), fix: started.fix.subscribe(), surveys: None };

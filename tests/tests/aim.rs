@@ -51,6 +51,7 @@ fn followed(name: &str, size: (u16, u16), picture: &str) {
     let skipped = if size == FULL { 40 } else { 0 };
     let screen = tmux.shows(&["RSRP -101 dBm", "SINR 8 dB", "PCI 295", "đã đăng ký"], wait::PATIENCE);
     let weak = bar(&screen, skipped);
+    tmux.shows(&["ping"], wait::PATIENCE);
 
     let (first, screen) = change(&mut modem, &tmux, state(-91, 14), &["RSRP -91 dBm", "SINR 14 dB"]);
     assert!(bar(&screen, skipped) > weak + 3, "{weak}\n{screen}");
@@ -117,11 +118,12 @@ fn calibrating_writes_an_offset_and_refuses_places_that_differ_and_a_shortened_o
 #[test]
 fn without_a_terminal_it_is_a_line_a_second_until_told_to_end() {
     let modem = VirtualModem::start_as(Listen::Pty, Family::Quectel, state(-101, 8)).expect("a pty");
-    let world = World::new("aim-plain", &modem);
+    let world = World::without_link("aim-plain", &modem);
     let mut command = world.agent();
     command.arg("aim");
     let mut aim = Service::spawn("aim", command, &world.dir.join("log")).expect("it starts");
     aim.wait_log("PCI 295 ARFCN 1350", wait::PATIENCE).expect("it shows the cell");
+    aim.wait_log("KHÔNG CÓ DỮ LIỆU CHẠY | 4G LTE", wait::PATIENCE).expect("what that means is said");
     aim.wait_log("| SINR 8 dB | RSRP -101 dBm | 10 s -101 dBm | nhất -101 dBm | tuổi", wait::PATIENCE).expect("a line");
     let ended = aim.terminate(wait::PATIENCE).expect("it ends");
     assert!(ended.success());
@@ -160,7 +162,7 @@ fn a_survey_is_followed_on_the_screen_and_tells_where_the_network_is_lost_and_fo
         return skip_test("driving survey: tmux and gpsd are needed");
     }
     let mut modem = VirtualModem::start_as(Listen::Pty, Family::Quectel, state(-91, 14)).expect("a pty");
-    let world = World::new("survey-screen", &modem);
+    let world = World::without_link("survey-screen", &modem);
     let gpsd = Gpsd::drive(world.dir.path(), &walk(), Duration::from_secs(1)).expect("gpsd starts");
     let more = format!(
         "[position]\nsource = \"gpsd\"\ngpsd = \"{}\"\n[setup]\nenvironment = \"outdoor\"\nheight_m = 1.5\n",

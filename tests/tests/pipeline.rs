@@ -165,6 +165,22 @@ fn check_ends_with_a_sample_that_the_collector_has_acknowledged() {
     assert!(!output.status.success(), "a wrong password passes: {}", String::from_utf8_lossy(&output.stdout));
 }
 
+/// What an agent that has just started waits for at random, so that a village with power again is no storm, nobody who
+/// checks waits for.
+#[test]
+fn check_does_not_wait_for_a_running_agent_to_connect_when_it_would() {
+    let lab = Lab::start("pipe-hurry", &["p1"]).expect("the broker starts");
+    let _collector = lab.start_collector().expect("the collector starts");
+    let mut config = lab.agent_config("p1");
+    config.first_connect_jitter_ms = 3_600_000;
+    let agent = lab.start_agent(config.clone()).expect("the agent starts");
+    let output = Agent::command(&config, &["check"]).expect("it runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("an agent is running over this spool"), "{said}");
+    assert_eq!(agent.service.log_text().matches("connected broker=").count(), 1, "{}", agent.service.log_text());
+}
+
 #[test]
 fn observations_are_listed_by_the_command_line() {
     let lab = Lab::start("pipe-list", &["p1"]).expect("the broker starts");

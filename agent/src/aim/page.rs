@@ -88,9 +88,13 @@ impl Page<'_> {
             return canvas.reversed(0, 2, width, &standing);
         }
         canvas.put(0, 2, width, &standing);
+        let no_flow = || self.screen.no_flow.is_some().then(|| format!(" {} ", self.say(&AimText::NoFlow)));
         if let Some(ping) = self.ping() {
             let columns = ping.chars().count() as u16;
             canvas.put(width.saturating_sub(columns), 2, columns, &ping);
+        } else if let Some(trouble) = no_flow() {
+            let columns = trouble.chars().count() as u16;
+            canvas.reversed(width.saturating_sub(columns), 2, columns, &trouble);
         }
     }
 
@@ -200,6 +204,12 @@ impl Page<'_> {
         let lines = aim::HELP.iter().map(|(vi, en)| if self.language == Language::Vi { vi } else { en });
         for (y, line) in (2..canvas.height()).zip(lines) {
             canvas.put(0, y, canvas.width(), line);
+        }
+        let Some(why) = &self.screen.no_flow else { return };
+        let why = format!("{}: {why}", self.say(&AimText::NoFlow)).chars().collect::<Vec<_>>();
+        let rows = why.chunks(usize::from(canvas.width())).map(String::from_iter);
+        for (y, row) in (3 + aim::HELP.len() as u16..canvas.height()).zip(rows) {
+            canvas.put(0, y, canvas.width(), &row);
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct Screen {
     not_stored: Option<String>,
     /// Why the agent is not heard.
     pub lost: Option<String>,
+    /// Why no data flows: values of a connected modem, and its NR leg, may not show.
+    pub no_flow: Option<String>,
     pub help: bool,
     pub lists: bool,
     pub inverse: bool,

@@ -81,6 +81,9 @@ pub fn line(screen: &Screen, now_ms: u64, language: Language) -> String {
     if is_trouble {
         parts.push(standing);
     }
+    if !is_trouble && screen.no_flow.is_some() {
+        parts.push(AimText::NoFlow.say(language));
+    }
     if screen.track(slot).is_some() {
         parts.push(identity(screen, now_ms, language));
     }

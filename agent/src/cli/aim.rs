@@ -17,7 +17,7 @@ use crate::device::modem::ModemKey;
 use crate::text::{AimText, Language, Said};
 pub(super) use own_agent::OwnAgent;
 use session::Session;
-pub(super) use session::paced;
+pub(super) use session::{Pace, paced};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -2,7 +2,7 @@
 
 use super::delivery::{Action, Delivery, Event, IN_FLIGHT};
 use super::inbox::Inbox;
-use super::{Applied, Inbound, PublishStatus, Publishing, monotonic_ms};
+use super::{Applied, Hurry, Inbound, PublishStatus, Publishing, monotonic_ms};
 use crate::mqtt::{BrokerConfig, Connect, MqttError, Session, SessionEvent};
 use crate::sabotage;
 use crate::spooler::SpoolHandle;
@@ -73,7 +73,7 @@ impl Runner {
         }
     }
 
-    pub async fn run(mut self) {
+    pub async fn run(mut self, hurry: Hurry) {
         let mut stop = self.stop.clone();
         while !*stop.borrow() {
             let Some(at) = self.next_broker() else {
@@ -82,10 +82,11 @@ impl Runner {
                 return;
             };
             let wait = Duration::from_millis(self.brokers[at].next_ms.saturating_sub(monotonic_ms()));
-            if tokio::time::timeout(wait, stopped(&mut stop)).await.is_ok() {
-                return;
+            tokio::select! {
+                () = stopped(&mut stop) => return,
+                () = hurry.0.notified() => self.hurry(),
+                () = tokio::time::sleep(wait) => self.one_session(at).await,
             }
-            self.one_session(at).await;
         }
     }
 
@@ -93,6 +94,14 @@ impl Runner {
     fn next_broker(&self) -> Option<usize> {
         let now = monotonic_ms();
         (0..self.brokers.len()).min_by_key(|at| self.brokers[*at].next_ms.max(now))
+    }
+
+    /// Every broker is due, and one that was never tried as much as one that failed often.
+    fn hurry(&mut self) {
+        let now = monotonic_ms();
+        for turn in &mut self.brokers {
+            turn.next_ms = now;
+        }
     }
 
     async fn one_session(&mut self, at: usize) {

@@ -34,6 +34,7 @@ pub enum AimText {
     Old { span: String },
     Raw { value: String },
     Ping { value: String },
+    NoFlow,
     Branches { values: String },
     CheckCable { branch: usize, below_db: f32 },
     Rows,
@@ -195,6 +196,7 @@ fn shown(text: &AimText) -> (String, String) {
         AimText::Old { span } => (format!("CŨ {span}"), format!("OLD {span}")),
         AimText::Raw { value } => (format!("số thô {value}"), format!("raw {value}")),
         AimText::Ping { value } => (format!("ping {value}"), format!("ping {value}")),
+        AimText::NoFlow => plain("KHÔNG CÓ DỮ LIỆU CHẠY", "NO DATA FLOWS"),
         AimText::Branches { values } => (format!("nhánh {values} dBm"), format!("branches {values} dBm")),
         AimText::CheckCable { branch, below_db } => (
             format!("KIỂM TRA CÁP NÀY: nhánh {branch} (-{} dB)", number(*below_db)),
@@ -258,7 +260,11 @@ fn acceptance(text: &AimText) -> (String, String) {
 
 /// Echoes to the millisecond: more says nothing on a cellular link.
 pub fn millis(us: Option<u32>) -> String {
-    us.map_or_else(|| "—".to_owned(), |us| format!("{} ms", (us + 500) / 1_000))
+    match us {
+        None => "—".to_owned(),
+        Some(..1_000) => "<1 ms".to_owned(),
+        Some(us) => format!("{} ms", (us + 500) / 1_000),
+    }
 }
 
 impl Said for Standing {
@@ -302,7 +308,10 @@ mod tests {
         assert_eq!((db(Some(-0.04)), db(Some(12.5))), ("0 dB".into(), "12.5 dB".into()));
         let spans = [0, 59_999, 60_000, 3_599_999, 3_723_000].map(span);
         assert_eq!(spans, ["0 s", "59 s", "1:00", "59:59", "1:02:03"].map(str::to_owned));
-        assert_eq!((millis(Some(45_499)), millis(None)), ("45 ms".into(), "—".into()));
+        assert_eq!(
+            (millis(Some(45_499)), millis(Some(50)), millis(None)),
+            ("45 ms".into(), "<1 ms".into(), "—".into())
+        );
     }
 
     #[test]

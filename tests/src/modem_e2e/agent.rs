@@ -155,7 +155,8 @@ pub fn witness_log(data_dir: &Path) -> PathBuf {
     data_dir.with_extension("witness")
 }
 
-fn environment(manager: Option<&ModemManager>, data_dir: &Path) -> Result<Vec<(String, String)>> {
+/// For an agent whose clock somebody keeps and whose writes are witnessed, on this daemon's bus.
+pub fn environment(manager: Option<&ModemManager>, data_dir: &Path) -> Result<Vec<(String, String)>> {
     let text = |path: PathBuf| path.display().to_string();
     let mut all = vec![
         ("LD_PRELOAD".to_owned(), text(binary("libphusong_witness.so")?)),

@@ -18,14 +18,23 @@ pub struct World {
 }
 
 impl World {
-    /// A configuration whose broker is not there, with this modem.
+    /// A configuration whose broker is not there, with this modem, which carries the link to the target.
     pub fn new(name: &str, modem: &VirtualModem) -> World {
+        Self::with(name, modem, "interface = \"lo\"\n[[uplink]]\ninterface = \"lo\"\nkind = \"cellular\"\n")
+    }
+
+    /// The same, and no link of the modem.
+    pub fn without_link(name: &str, modem: &VirtualModem) -> World {
+        Self::with(name, modem, "")
+    }
+
+    fn with(name: &str, modem: &VirtualModem, link: &str) -> World {
         let dir = TempDir::new(name).expect("a writable directory");
         let config = dir.join("agent.toml");
         let text = format!(
             "site = \"lab\"\nprobe = \"roof\"\nlanguage = \"vi\"\ndata_dir = {:?}\n\n\
              [[broker]]\nurl = \"mqtt://127.0.0.1:1\"\npassword = \"x\"\n\n\
-             [[modem]]\nname = \"roof\"\nsource = \"at\"\ndevice = {:?}\n\n\
+             [[modem]]\nname = \"roof\"\nsource = \"at\"\ndevice = {:?}\n{link}\n\
              [[target]]\nname = \"self\"\nkind = \"icmp\"\nhost = \"127.0.0.1\"\ntags = [\"domestic\"]\n",
             dir.join("data"),
             modem.path(),

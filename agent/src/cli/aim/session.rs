@@ -29,7 +29,7 @@ pub(super) struct Session {
 
 /// What came of a question that was asked beside the looking.
 enum Answer {
-    Paced(ModemKey, Result<Lines<Paced>, ControlError>),
+    Paced(ModemKey, Result<Pace, ControlError>),
     Aimed(Result<Aimed, ControlError>),
     Accept(Result<Lines<AcceptStep>, ControlError>),
 }
@@ -108,9 +108,12 @@ impl Session {
     fn answered(&mut self, answer: Answer) {
         match answer {
             // The page may have turned to another modem since.
-            Answer::Paced(modem, Ok(lines)) if self.screen.modem() == Some(&modem) => self.pace = Some(lines),
-            Answer::Paced(_, Ok(_)) => {}
-            Answer::Paced(modem, Err(error)) => tracing::debug!(modem = modem.0, %error, "no pace"),
+            Answer::Paced(modem, _) if self.screen.modem() != Some(&modem) => {}
+            Answer::Paced(_, Ok(pace)) => {
+                self.pace = Some(pace.lines);
+                self.screen.no_flow = pace.no_flow;
+            }
+            Answer::Paced(_, Err(error)) => self.screen.no_flow = Some(error.to_string()),
             Answer::Aimed(result) => {
                 let result = result.map(|_| ()).map_err(|error| error.to_string());
                 self.screen.stored(clock::mono_ms(), result);
@@ -150,13 +153,23 @@ impl Session {
     }
 }
 
+/// A modem that is read each second as long as this lives.
+pub(in crate::cli) struct Pace {
+    lines: Lines<Paced>,
+    /// Why no data flows.
+    no_flow: Option<String>,
+}
+
 /// With data flowing, so that connected values show; a modem that carries no uplink of ours is read all the same.
-pub(in crate::cli) async fn paced(client: &Client, modem: &ModemKey) -> Result<Lines<Paced>, ControlError> {
-    let paced = match client.pace(modem, SIGNAL_MS, true).await {
-        Err(ControlError::Refused(_)) => client.pace(modem, SIGNAL_MS, false).await,
-        other => other,
-    };
-    paced.map(|(_, lines)| lines)
+pub(in crate::cli) async fn paced(client: &Client, modem: &ModemKey) -> Result<Pace, ControlError> {
+    match client.pace(modem, SIGNAL_MS, true).await {
+        Ok((_, lines)) => Ok(Pace { lines, no_flow: None }),
+        Err(ControlError::Refused(why)) => {
+            let (_, lines) = client.pace(modem, SIGNAL_MS, false).await?;
+            Ok(Pace { lines, no_flow: Some(why) })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Without the path of the socket: it is long, and the same each time.

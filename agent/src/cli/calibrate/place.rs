@@ -4,11 +4,11 @@
 //! of other places, files. Limits: a modem is waited for [`MODEM_WITHIN`]; its state is said every [`SAID_EACH_MS`].
 
 use super::super::Speaker;
-use super::super::aim::paced;
+use super::super::aim::{Pace, paced};
 use crate::aim::leg::{Pin, Slot, legs};
 use crate::calibrate::{PLACES, Place, Readings, Reference, place, typed};
 use crate::config::{Config, SetupConfig};
-use crate::control::{Client, Lines, Paced, Seen};
+use crate::control::{Client, Lines, Seen};
 use crate::device::clock;
 use crate::device::modem::ModemKey;
 use crate::text::CalibrateText;
@@ -36,7 +36,7 @@ pub struct Bench<'a> {
     place_ms: u64,
     at_terminal: bool,
     /// Held: both modems are read each second for as long as this lasts.
-    _pace: Vec<Lines<Paced>>,
+    _pace: Vec<Pace>,
 }
 
 impl<'a> Bench<'a> {
