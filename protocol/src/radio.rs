@@ -188,6 +188,9 @@ pub enum Taken {
     /// At the end of a technology check, see [`TechnologyCheck`].
     #[n(3)]
     Check,
+    /// At the end of a record of commissioning.
+    #[n(4)]
+    Accepted,
 }
 
 /// A paced download that kept the modem connected: without it "no 5G" cannot be said.
@@ -246,6 +249,10 @@ pub struct RegistrationReading {
     #[n(8)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modem: Option<String>,
+    /// What a reading of levels would have been taken for: without a cell there is none. Absent: it changed.
+    #[n(9)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Taken>,
 }
 
 impl RegistrationReading {
@@ -261,6 +268,7 @@ impl RegistrationReading {
             bearer_cause: None,
             reset: None,
             modem: None,
+            taken: None,
         }
     }
 }
