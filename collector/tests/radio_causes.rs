@@ -30,9 +30,17 @@ enum Scene {
     Gone,
     Portal,
     Backhaul,
+    /// Not registered, not searching, and the SIM is there.
+    Idle,
+    /// The modem cannot say how it is registered, and nothing answers.
+    Unknown,
+    /// Refused without a cause, and the cell that it camps on is heard well.
+    Denied,
+    /// A bearer was refused before coverage was lost.
+    RefusedThenLost,
 }
 
-const SCENES: [(Scene, &str); 9] = [
+const SCENES: [(Scene, &str); 13] = [
     (Scene::Searching, "gap no_coverage"),
     (Scene::Limited, "gap no_coverage"),
     (Scene::Low, "gap no_coverage"),
@@ -42,6 +50,10 @@ const SCENES: [(Scene, &str); 9] = [
     (Scene::Gone, "blind device"),
     (Scene::Portal, "blind plan"),
     (Scene::Backhaul, "gap backhaul"),
+    (Scene::Idle, "gap no_coverage"),
+    (Scene::Unknown, "gap unknown"),
+    (Scene::Denied, "blind unknown"),
+    (Scene::RefusedThenLost, "gap no_coverage"),
 ];
 
 fn begin_ms() -> i64 {
@@ -55,9 +67,9 @@ fn end_ms() -> i64 {
 
 fn uplink(scene: Scene) -> Uplink {
     let service = match scene {
-        Scene::Searching => Some(ServiceState::None),
-        Scene::Limited => Some(ServiceState::Limited),
-        Scene::SimOut | Scene::Rejected | Scene::Gone => None,
+        Scene::Searching | Scene::RefusedThenLost => Some(ServiceState::None),
+        Scene::Limited | Scene::Denied => Some(ServiceState::Limited),
+        Scene::SimOut | Scene::Rejected | Scene::Gone | Scene::Idle | Scene::Unknown => None,
         _ => Some(ServiceState::Home),
     };
     Uplink {
@@ -102,6 +114,10 @@ fn change(scene: Scene) -> RegistrationReading {
         Scene::Limited => any(S::EmergencyOnly),
         Scene::SimOut => RegistrationReading { sim: Some(SimState::Absent), ..RegistrationReading::new(S::NoSim) },
         Scene::Rejected => RegistrationReading { reject_cause: Some(8), ..any(S::Denied) },
+        Scene::Idle => any(S::Idle),
+        Scene::Unknown => any(S::Unknown),
+        Scene::Denied => any(S::Denied),
+        Scene::RefusedThenLost => RegistrationReading { bearer: Some(BearerState::Refused), ..any(S::Searching) },
         Scene::NoBearer => {
             RegistrationReading { bearer: Some(BearerState::Refused), bearer_cause: Some(27), ..any(S::Home) }
         }
@@ -119,9 +135,12 @@ fn minute(ms: i64, scene: Scene) -> Vec<Sample> {
     for n in 0..3 {
         let outcome = match scene {
             Scene::Gone => failure(Attempt::Radio, FailureKind::DeviceMissing),
-            Scene::SimOut | Scene::Rejected | Scene::Searching => {
-                Outcome::Reading(Reading::Radio(RadioReading::default()))
-            }
+            Scene::SimOut
+            | Scene::Rejected
+            | Scene::Searching
+            | Scene::Idle
+            | Scene::Unknown
+            | Scene::RefusedThenLost => Outcome::Reading(Reading::Radio(RadioReading::default())),
             _ => {
                 let dbm = if scene == Scene::Low { -128.0 } else { -95.0 };
                 Outcome::Reading(Reading::Radio(RadioReading { cells: vec![cell(dbm)], ..RadioReading::default() }))
@@ -135,7 +154,13 @@ fn minute(ms: i64, scene: Scene) -> Vec<Sample> {
         let (echo, web) = match scene {
             Scene::Good => (Outcome::Reading(Reading::Latency(latency)), Outcome::Reading(Reading::Http(page))),
             Scene::Portal => (Outcome::Reading(Reading::Latency(latency)), failure(Attempt::Http, FailureKind::Portal)),
-            Scene::Gone | Scene::SimOut | Scene::NoBearer | Scene::Searching => {
+            Scene::Gone
+            | Scene::SimOut
+            | Scene::NoBearer
+            | Scene::Searching
+            | Scene::Idle
+            | Scene::Denied
+            | Scene::RefusedThenLost => {
                 (failure(Attempt::Latency, FailureKind::LinkDown), failure(Attempt::Http, FailureKind::LinkDown))
             }
             _ => (failure(Attempt::Latency, FailureKind::Timeout), failure(Attempt::Http, FailureKind::Timeout)),
@@ -205,9 +230,10 @@ fn found(world: &World) -> Vec<(String, i64, i64)> {
     let mut statement = db.prepare(sql).expect("good SQL");
     let rows = statement.query_map([], |row| {
         assert_eq!(row.get::<_, Option<String>>(3)?.as_deref(), Some("viettel"), "{:?}", row.get::<_, String>(0)?);
-        assert!(row.get::<_, i64>(4)? > 0, "a cause names its evidence: {}", row.get::<_, String>(0)?);
+        let cause: String = row.get(0)?;
+        assert!(cause.ends_with(" unknown") || row.get::<_, i64>(4)? > 0, "a cause names its evidence: {cause}");
         let (from_ms, to_ms): (i64, i64) = (row.get(1)?, row.get(2)?);
-        Ok((row.get(0)?, (from_ms - begin_ms()) / MINUTE_MS, (to_ms - from_ms) / MINUTE_MS))
+        Ok((cause, (from_ms - begin_ms()) / MINUTE_MS, (to_ms - from_ms) / MINUTE_MS))
     });
     rows.expect("good SQL").collect::<Result<_, _>>().expect("readable rows")
 }

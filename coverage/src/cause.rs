@@ -137,7 +137,7 @@ pub fn of_gap(tally: GapTally, around: Around, evidence: &[SampleId]) -> Cause {
     if mostly(tally.usable) {
         return cause(Backhaul, Confidence::Likely, Proof::Registered);
     }
-    if around.registered.is_some_and(|word| word != Registration::Registered) {
+    if matches!(around.registered, Some(Registration::NoService | Registration::Limited)) {
         return cause(NoCoverage, Confidence::Likely, Proof::NoService);
     }
     match around.link_up {

@@ -89,10 +89,15 @@ impl State {
         if self.changed.sim == Some(Sim::Bad) && !since(self.sim_ms, registered) {
             return Some(Block::Sim);
         }
-        if self.word(ms) == Some(Registration::Denied) {
+        let word = self.word(ms);
+        // Whoever is refused may camp on anything and be called limited: it is refused all the same.
+        let refused = self.changed.registered == Some(Registration::Denied) && word == Some(Registration::Limited);
+        if refused || word == Some(Registration::Denied) {
             return Some(Block::Denied);
         }
-        (self.changed.bearer == Some(Bearer::Refused)).then_some(Block::Bearer)
+        // Only who is registered is given a bearer, or none.
+        let could = matches!(word, Some(Registration::Registered) | None);
+        (could && self.changed.bearer == Some(Bearer::Refused)).then_some(Block::Bearer)
     }
 
     pub(crate) fn bin(&self, ms: i64, policy: &Policy) -> Bin {
@@ -108,6 +113,7 @@ impl State {
         let level = self.level.filter(|(_, at_ms)| ms - at_ms <= HOLD_MS).map(|(level, _)| height(&level, policy));
         match (self.word(ms), level) {
             (Some(Registration::Limited), _) => Bin::Dead,
+            (Some(Registration::Unregistered), _) => Bin::Nothing,
             (Some(Registration::NoService), _) => match self.none_since {
                 Some(since) if ms - since >= policy.no_service_ms => Bin::Dead,
                 _ => Bin::Nothing,
@@ -116,6 +122,16 @@ impl State {
             (Some(Registration::Registered), None) => Bin::Alive,
             (Some(Registration::Denied) | None, None) => Bin::Nothing,
         }
+    }
+
+    /// Whether it is without service, as far as it says.
+    pub(crate) fn is_unserved(&self, ms: i64) -> bool {
+        use Registration::{Limited, NoService, Unregistered};
+        matches!(self.word(ms), Some(NoService | Limited | Unregistered))
+    }
+
+    pub(crate) fn is_registered(&self, ms: i64) -> bool {
+        self.word(ms) == Some(Registration::Registered)
     }
 
     pub(crate) fn has_bearer(&self) -> bool {

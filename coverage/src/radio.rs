@@ -18,6 +18,8 @@ pub enum Registration {
     Registered,
     /// Refused, for no reason of the subscription.
     Denied,
+    /// Not registered, and nobody knows whether it looks for a network: it says nothing, whatever it hears.
+    Unregistered,
 }
 
 /// What keeps a modem from testing its operator; never the operator's fault as far as anybody can tell.

@@ -22,6 +22,8 @@ pub const SCAN_MS: i64 = 5 * 60_000;
 /// What may matter to a bin lies at most so long before it, but for the last word about registration and ability.
 pub const BEFORE_MS: i64 = 10 * 60_000;
 const BINS: i64 = WINDOW_MS / BIN_MS;
+/// A modem that was without service needs so long to find it: it had coverage already [J].
+pub const REACQUIRING_MS: i64 = 30_000;
 /// Cells that one window names.
 pub const CELLS: usize = 16;
 const BLOCKS: [Block; 4] = [Block::Sim, Block::Denied, Block::Bearer, Block::Gone];
@@ -170,7 +172,8 @@ fn median(mut of: Vec<i16>) -> Option<i16> {
 /// Whether a look by itself speaks against the network or for a block.
 fn telling(look: &Look, policy: &Policy) -> bool {
     let said = &look.said;
-    let unserved = |word: Option<Registration>| word.is_some_and(|word| word != Registration::Registered);
+    use Registration::{Registered, Unregistered};
+    let unserved = |word: Option<Registration>| word.is_some_and(|word| !matches!(word, Registered | Unregistered));
     let low = said.level.flatten().is_some_and(|level| height(&level, policy) == Height::Low);
     let blocked = said.change.sim == Some(Sim::Bad) || said.change.bearer == Some(Bearer::Refused) || said.gone;
     !said.void && (unserved(said.change.registered) || unserved(said.beside) || low || blocked)
@@ -179,6 +182,7 @@ fn telling(look: &Look, policy: &Policy) -> bool {
 /// `looks`: of one modem, ascending.
 fn modem(looks: &[&Look], wanted: &BTreeSet<WindowNo>, policies: &Policies, sums: &mut BTreeMap<WindowNo, Sum>) {
     let pauses: Vec<(i64, i64)> = looks.iter().filter_map(|look| pause(look, policies)).collect();
+    let found: Vec<i64> = reacquired(looks.iter().copied());
     let (mut state, mut next) = (State::default(), 0);
     for no in wanted {
         let policy = policies.at(no.start_ms());
@@ -201,6 +205,7 @@ fn modem(looks: &[&Look], wanted: &BTreeSet<WindowNo>, policies: &Policies, sums
                     continue;
                 }
                 Bin::Alive | Bin::Level(Height::Weak | Height::Fine) => 0,
+                Bin::Dead if is_reacquiring(&found, ms) => continue,
                 Bin::Dead => 1,
                 Bin::Level(Height::Low) => 2,
                 Bin::Level(Height::Marginal) => 3,
@@ -231,6 +236,25 @@ fn modem(looks: &[&Look], wanted: &BTreeSet<WindowNo>, policies: &Policies, sums
             sum.look(look, telling(look, policies.at(look.at_ms)));
         }
     }
+}
+
+/// When a modem that was without service was registered again. `looks`: of one modem, ascending.
+pub(crate) fn reacquired<'a>(looks: impl IntoIterator<Item = &'a Look>) -> Vec<i64> {
+    let (mut state, mut was_unserved, mut found) = (State::default(), false, Vec::new());
+    for look in looks {
+        state.take(look);
+        if was_unserved && state.is_registered(look.at_ms) {
+            found.push(look.at_ms);
+        }
+        was_unserved = state.is_unserved(look.at_ms);
+    }
+    found
+}
+
+/// Whether it registers again soon after. `found`: ascending.
+pub(crate) fn is_reacquiring(found: &[i64], ms: i64) -> bool {
+    let next = found.partition_point(|at_ms| *at_ms <= ms);
+    found.get(next).is_some_and(|at_ms| at_ms - ms <= REACQUIRING_MS)
 }
 
 fn pause(look: &Look, policies: &Policies) -> Option<(i64, i64)> {
@@ -288,6 +312,7 @@ mod tests {
         use Registration as R;
         let shares = |looks: &[Look]| of(looks, 0).map(|r| (r.alive, r.dead, r.low, r.marginal, r.counted));
         let gone = Said { gone: true, hearsay: true, ..Said::default() };
+        let heard = |dbm| Said { beside: None, ..level(dbm) };
         let changed = |word| Said { change: Change { registered: Some(word), ..Change::default() }, ..Said::default() };
         let beside = |mut looks: Vec<Look>, more: Look| {
             looks.push(more);
@@ -318,6 +343,16 @@ mod tests {
                 beside(every(0, 300, &level(-90.0)), look(0, 9, Said { reset: true, ..Said::default() })),
                 Some((1000, 0, 0, 0, 600)),
             ),
+            (
+                "without service, and found again",
+                [every(0, 150, &word(R::NoService)), every(150, 300, &level(-90.0))].concat(),
+                Some((625, 375, 0, 0, 800)),
+            ),
+            (
+                "no longer registered, whatever it hears",
+                beside(every(0, 300, &heard(-90.0)), look(0, 1, changed(R::Unregistered))),
+                Some((0, 0, 0, 0, 0)),
+            ),
             ("hearsay of a modem that nobody knows", every(0, 300, &gone), None),
         ] {
             assert_eq!(shares(&looks), wanted, "{name}");
@@ -334,6 +369,16 @@ mod tests {
         assert_eq!(block(&[bad.clone(), look(150, 2, sim(Sim::Ready))], 0), Some((Block::Sim, 500)));
         // A modem that is registered has a SIM, whoever says otherwise.
         assert_eq!(block(&[bad, look(0, 2, word(Registration::Registered))], 0), Some((Block::Sim, 700)));
+        // Refused by the network, and camping on a cell of it or of another.
+        let denied =
+            Said { change: Change { registered: Some(Registration::Denied), ..Change::default() }, ..Said::default() };
+        let mut camping = every(0, 300, &word(Registration::Limited));
+        camping.push(look(-1, 1, denied));
+        assert_eq!(block(&camping, 0), Some((Block::Denied, 1000)));
+        // Nobody is given a bearer where there is no service.
+        let mut lost = every(0, 300, &word(Registration::NoService));
+        lost.push(look(-600, 1, bearer(Bearer::Refused)));
+        assert_eq!(of(&lost, 0).map(|radio| (radio.block, radio.dead)), Some((None, 1000)));
         let refused = look(-600, 1, bearer(Bearer::Refused));
         assert_eq!(block(&[refused.clone(), look(0, 2, sim(Sim::Ready))], 0), Some((Block::Bearer, 1000)));
         assert_eq!(block(&[refused, look(0, 2, bearer(Bearer::Up))], 0), None);
@@ -352,7 +397,8 @@ mod tests {
         many.extend((1..12).map(|s| look(s * 3, s as u64 + 500, word(Registration::Limited))));
         let [few, many] = [few, many].map(|looks| of(&looks, 0).expect("it was observed"));
         assert_eq!((few.alive, few.dead), (many.alive, many.dead));
-        assert_eq!((few.alive, few.dead), (750, 250));
+        // Half a minute of the dead one went by in finding the network again.
+        assert_eq!((few.alive, few.dead), (857, 143));
         assert_eq!(of(&[look(-91, 1, level(-90.0))], 0), None);
     }
 

@@ -11,8 +11,13 @@ use rusqlite::{OptionalExtension, Row, params};
 
 const CARRIED: usize = 64;
 /// Nothing said is 0; they never change their numbers.
-const REGISTRATIONS: [Registration; 4] =
-    [Registration::NoService, Registration::Limited, Registration::Registered, Registration::Denied];
+const REGISTRATIONS: [Registration; 5] = [
+    Registration::NoService,
+    Registration::Limited,
+    Registration::Registered,
+    Registration::Denied,
+    Registration::Unregistered,
+];
 const SIMS: [Sim; 2] = [Sim::Ready, Sim::Bad];
 const BEARERS: [Bearer; 3] = [Bearer::Up, Bearer::Down, Bearer::Refused];
 

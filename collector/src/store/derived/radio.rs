@@ -49,10 +49,11 @@ impl Modem {
         })
     }
 
-    /// Of a device that does not tell its SIM: the operator whose cell serves it, unless it is only tolerated there.
+    /// Of a device that does not tell its SIM: the operator that serves it, where it says that it is at home there.
+    /// Without that word it may be tolerated on the cell of anybody.
     pub fn presumed(&self) -> Option<&str> {
-        let guest = matches!(self.service, Some(ServiceState::None | ServiceState::Limited | ServiceState::Roaming));
-        if guest { None } else { self.serving_plmn.as_deref().map(super::translate::operator) }
+        let is_home = self.service == Some(ServiceState::Home);
+        self.serving_plmn.as_deref().filter(|_| is_home).map(super::translate::operator)
     }
 
     /// Nobody said whose cell it is that serves; another network's level says nothing of ours.
@@ -81,6 +82,11 @@ pub fn said(outcome: &Outcome, modem: &Modem, how: How<'_>, policy: &Policy) -> 
             Some(Said { neighbours: reading.cells.iter().filter_map(key).collect(), ..said })
         }
         Outcome::Reading(Reading::Scan(scan)) => Some(Said { scan_ms: Some(scan.elapsed_ms.into()), ..said }),
+        // One that came to nothing kept the modem busy all the same.
+        Outcome::Failure(failure) if failure.of == Tried::Scan && failure.kind != FailureKind::DeviceMissing => {
+            let scan_ms = failure.elapsed_us.map(|us| i64::from(us / 1_000));
+            Some(Said { scan_ms, ..said })
+        }
         Outcome::Failure(failure) if failure.kind == FailureKind::DeviceMissing => {
             let hearsay = !matches!(failure.of, Tried::Radio | Tried::Registration | Tried::Neighbours | Tried::Scan);
             (hearsay || failure.of != Tried::Scan).then(|| Said { gone: true, hearsay, ..Said::default() })
@@ -138,9 +144,13 @@ fn registration(reading: &RegistrationReading, modem: &Modem, said: Said) -> Sai
         S::Searching => Some(Registration::NoService),
         S::Denied => Some(Registration::Denied),
         S::EmergencyOnly | S::Rlos => Some(Registration::Limited),
-        // Neither registered nor searching: only who knows of a service may conclude.
-        S::Idle => modem.beside(),
-        S::Unknown | S::NoSim => None,
+        // Neither registered nor searching: with a SIM that could be, that is no service.
+        S::Idle => Some(modem.beside().unwrap_or(match reading.sim {
+            Some(SimState::Ready) => Registration::NoService,
+            _ => Registration::Unregistered,
+        })),
+        // What it was before it is no more.
+        S::Unknown | S::NoSim => Some(modem.beside().unwrap_or(Registration::Unregistered)),
     };
     let sim = match reading.sim {
         _ if reading.stat == S::NoSim || (reading.stat == S::Denied && subscription) => Some(Sim::Bad),
@@ -234,7 +244,8 @@ fn proved(cell: &RadioCell, connected: bool) -> Technologies {
 
 /// What a long enough download did not bring, of what the device could have had.
 fn refuted(check: &TechnologyCheck, policy: &Policy) -> Technologies {
-    if check.down_bps < policy.check_bps || check.elapsed_ms < policy.check_ms {
+    // Who saw nothing at all while it was busy was not looking.
+    if check.seen.is_empty() || check.down_bps < policy.check_bps || check.elapsed_ms < policy.check_ms {
         return Technologies::default();
     }
     let set = |of: &[Technology]| of.iter().fold(Technologies::default(), |all, one| all.and(names(*one)));
