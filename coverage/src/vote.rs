@@ -9,7 +9,7 @@ use crate::modem::{Bin, State};
 use crate::observation::{NetworkId, SampleId};
 use crate::policy::Policy;
 use crate::radio::{CellKey, Height, Look, Technologies};
-use crate::signal::{BIN_MS, Radio};
+use crate::signal::{BIN_MS, Radio, is_reacquiring, reacquired};
 use crate::window::{WINDOW_MS, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,7 +90,7 @@ impl Vote {
 }
 
 /// Votes of one moving probe in a quarter, by network, child and layer. `heard`: from [`crate::signal::BEFORE_MS`] before
-/// the quarter to its end.
+/// the quarter to [`crate::signal::REACQUIRING_MS`] behind it.
 pub fn moving(heard: &[Heard], quarter: i64, policy: &Policy) -> Vec<Vote> {
     let mut modems: BTreeMap<(NetworkId, u32), Vec<&Heard>> = BTreeMap::new();
     for one in heard {
@@ -101,6 +101,7 @@ pub fn moving(heard: &[Heard], quarter: i64, policy: &Policy) -> Vec<Vote> {
     for ((network, device), of) in &mut modems {
         of.sort_by_key(|one| (one.look.at_ms, one.look.id));
         of.dedup_by_key(|one| (one.look.at_ms, one.look.id));
+        let found = reacquired(of.iter().filter(|one| one.radio).map(|one| &one.look));
         let mut state = State::default();
         for one in of.iter() {
             if one.radio {
@@ -111,7 +112,12 @@ pub fn moving(heard: &[Heard], quarter: i64, policy: &Policy) -> Vec<Vote> {
             tally.spots.insert(spot);
             tally.tested.extend(one.tested);
             if one.radio {
-                tally.look(one, *device, state.bin(one.look.at_ms, policy));
+                // The network was there before the modem found it.
+                let bin = match state.bin(one.look.at_ms, policy) {
+                    Bin::Dead if is_reacquiring(&found, one.look.at_ms) => Bin::Nothing,
+                    bin => bin,
+                };
+                tally.look(one, *device, bin);
             }
         }
     }
@@ -301,6 +307,13 @@ mod tests {
             ("a tie", both(walk(5, good, 0, 30), walk(5, Some(-125.0), 30, 60)), vec![]),
             // Thirty seconds without service say nothing yet.
             ("a hole", both(walk(5, good, 0, 30), walk(5, None, 30, 120)), vec![(5, false, 3, 6)]),
+            // The modem finds the network at 120: it had been there for half a minute, and a minute before it had not.
+            (
+                "a hole, and the modem registers again",
+                both(walk(5, None, 0, 120), walk(6, good, 120, 150)),
+                vec![(5, false, 0, 6), (6, true, 3, 0)],
+            ),
+            ("it registers again in the next quarter", both(walk(5, None, 840, 900), walk(6, good, 900, 930)), vec![]),
             ("another quarter", walk(5, good, 900, 960), vec![]),
         ] {
             assert_eq!(states(&heard), wanted, "{name}");

@@ -9,9 +9,10 @@ use crate::store::StoreError;
 use crate::store::derived::{PlaceSpan, Touch, VoteKey, Walked};
 use phusong_coverage::Policy;
 use phusong_coverage::observation::NetworkId;
-use phusong_coverage::signal::BEFORE_MS;
+use phusong_coverage::signal::{BEFORE_MS, REACQUIRING_MS};
 use phusong_coverage::vote::{self, QUARTER_MS, Source, Spot, Vote, WINDOWS};
 use phusong_coverage::window::WindowNo;
+use phusong_protocol::ReadingKind;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -20,7 +21,8 @@ const DAY_MS: i64 = 86_400_000;
 const QUARTERS: i64 = 366 * 96;
 
 impl Derive {
-    /// Which quarters something on the way may change: its own, and the next while what it said still holds.
+    /// Which quarters something on the way may change: its own, the next while what it said still holds, the one before
+    /// while it tells what a modem was about to find; and a word about a survey those that the survey lasted.
     pub(super) fn note_way(&self, touch: &Touch) -> Result<(), StoreError> {
         // A re-timed stretch does not say what lay in it.
         let retimed = touch.first_ms != touch.last_ms;
@@ -28,7 +30,12 @@ impl Derive {
         if !walks {
             return Ok(());
         }
-        let (first, last) = (touch.first_ms.div_euclid(QUARTER_MS), (touch.last_ms + BEFORE_MS).div_euclid(QUARTER_MS));
+        let mut span = (touch.first_ms, touch.last_ms);
+        if retimed || touch.kind == ReadingKind::Position.code() {
+            span = self.ground.survey_reach(touch.probe, span)?;
+        }
+        let quarter = |ms: i64| ms.div_euclid(QUARTER_MS);
+        let (first, last) = (quarter(span.0 - REACQUIRING_MS), quarter(span.1 + BEFORE_MS));
         (first..=last.min(first + QUARTERS)).try_for_each(|quarter| self.shelf.touch_quarter(touch.probe, quarter))
     }
 
@@ -60,7 +67,7 @@ impl Derive {
         let (from_ms, to_ms) = (quarter * QUARTER_MS, (quarter + 1) * QUARTER_MS);
         let shelf = &mut self.shelf;
         let policy = self.policies.at(from_ms);
-        let range_ms = (from_ms - BEFORE_MS, to_ms);
+        let range_ms = (from_ms - BEFORE_MS, to_ms + REACQUIRING_MS);
         let walked = self.ground.walked(probe, range_ms, policy, |name| shelf.network(name))?;
         let cellular: Vec<Walked> = walked.into_iter().filter(|one| one.network != NetworkId::NONE).collect();
         let votes = vote::moving(&cellular, quarter, policy);

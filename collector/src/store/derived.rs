@@ -13,6 +13,7 @@ mod cells;
 mod counters;
 mod facts;
 mod ground;
+mod marks;
 mod missing;
 mod newest;
 mod policies;

@@ -210,7 +210,7 @@ impl Ground {
             match translate(row, Context { network, target, role }) {
                 Heard::Nothing => {}
                 Heard::Undated => heard.undated.entry(network).or_default().push(row.at_ms),
-                Heard::Fact(fact) => heard.facts.push(fact),
+                Heard::Facts(facts) => heard.facts.extend(facts),
                 Heard::Attempt(attempt) => {
                     if attempt.id.epoch != 0 && !matches!(row.outcome, Outcome::Failure(_)) {
                         raws.insert(attempt.id);

@@ -54,7 +54,7 @@ pub enum Heard {
     Nothing,
     /// Something was measured, but its time is only bounded.
     Undated,
-    Fact(Fact),
+    Facts(Vec<Fact>),
     Attempt(Attempt),
     /// An attempt that stands for raw rounds.
     Summary(Attempt, Vec<(u64, u64, u64)>),
@@ -75,7 +75,10 @@ pub fn operator(plmn: &str) -> &str {
 
 pub fn translate(row: &Row, context: Context) -> Heard {
     let id = SampleId { epoch: row.epoch.0, seq: row.seq };
-    let fact = |what| if row.certain { Heard::Fact(Fact { at_ms: row.at_ms, id, what }) } else { Heard::Nothing };
+    let facts = |all: &[FactKind]| match row.certain && !all.is_empty() {
+        true => Heard::Facts(all.iter().map(|what| Fact { at_ms: row.at_ms, id, what: *what }).collect()),
+        false => Heard::Nothing,
+    };
     let attempt = |layer, ended| Attempt {
         id,
         first_ms: row.at_ms,
@@ -114,18 +117,17 @@ pub fn translate(row: &Row, context: Context) -> Heard {
             None => return Heard::Nothing,
         },
         Outcome::Reading(Reading::Boot(boot)) => {
-            return fact(FactKind::Started { clean: boot.clean, same_boot: boot.same_boot });
+            return facts(&[FactKind::Started { clean: boot.clean, same_boot: boot.same_boot }]);
         }
         Outcome::Reading(Reading::Power(power)) => {
-            return match (power.mains, power.undervoltage) {
-                (Some(mains), _) => fact(FactKind::Mains(mains)),
-                (None, Some(true)) => fact(FactKind::Undervoltage),
-                _ => Heard::Nothing,
-            };
+            // A device with a mains input may be short of voltage all the same.
+            let alarm = (power.undervoltage == Some(true)).then_some(FactKind::Undervoltage);
+            let said: Vec<FactKind> = power.mains.map(FactKind::Mains).into_iter().chain(alarm).collect();
+            return facts(&said);
         }
         Outcome::Reading(Reading::Link(link)) => {
             let network = Some(context.network).filter(|network| *network != NetworkId::NONE);
-            return fact(FactKind::Link { network, up: link.up && link.has_address });
+            return facts(&[FactKind::Link { network, up: link.up && link.has_address }]);
         }
         Outcome::Reading(_) => return Heard::Nothing,
     };

@@ -12,14 +12,11 @@ use phusong_coverage::Policy;
 use phusong_coverage::observation::{Ended, NetworkId, Role, SampleId, TargetId};
 use phusong_coverage::radio::{Look, Registration};
 use phusong_coverage::vote::{Layer, Spot, Tested};
-use phusong_protocol::{Antenna, Environment, Mark, Outcome, Place, Reading, Setup, Taken};
-use rusqlite::params;
+use phusong_protocol::{Antenna, Environment, Outcome, Place, Reading, Setup, Taken};
 use std::collections::BTreeMap;
 
 /// Votes are cast in children of this resolution, about 300 m².
 const CHILD: Resolution = Resolution::Twelve;
-/// A mark "indoors" holds so long without another.
-const MARK_MS: i64 = 15 * 60_000;
 const KMH: f64 = 3.6;
 
 /// One observation on a way.
@@ -52,7 +49,7 @@ impl Ground {
         policy: &Policy,
         mut network: impl FnMut(&str) -> Result<NetworkId, StoreError>,
     ) -> Result<Vec<Walked>, StoreError> {
-        let marks = self.marks(probe, (from_ms - MARK_MS, to_ms))?;
+        let marks = self.marks(probe, (from_ms, to_ms))?;
         let (mut found, mut networks) = (Vec::new(), BTreeMap::new());
         for (row, place) in self.rows(probe, (from_ms, to_ms), true)? {
             let Some(place) = place.filter(|_| row.certain) else { continue };
@@ -81,33 +78,17 @@ impl Ground {
                 // Of a set-up that is not known the service counts, and no level.
                 said.level = Some(None);
             }
-            let indoors = marks.iter().rev().find(|mark| mark.0 <= row.at_ms && row.at_ms - mark.0 <= MARK_MS);
             let spot = spot(&place, row.epoch.0 == 0, policy).map(|(child, fast)| {
                 let (layer, external) = environment(setup.as_ref());
-                let layer = if indoors.is_some_and(|mark| mark.1) { Layer::Indoor } else { layer };
-                Spot { child, layer, fast, external, survey: is_survey(&row.outcome) }
+                // The set-up says it; a mark only where there is none.
+                let marked = setup.is_none() && marks.is_indoors(row.at_ms);
+                let layer = if marked { Layer::Indoor } else { layer };
+                let survey = is_survey(&row.outcome) || marks.is_survey(row.at_ms);
+                Spot { child, layer, fast, external, survey }
             });
             let id = SampleId { epoch: row.epoch.0, seq: row.seq };
             let look = Look { at_ms: row.at_ms, id, device: uplink.modem.device, said };
             found.push(Walked { look, radio, network, spot, tested });
-        }
-        Ok(found)
-    }
-
-    /// Marks of a walk, ascending: whether each says that one went indoors.
-    fn marks(&self, probe: i64, (from_ms, to_ms): (i64, i64)) -> Result<Vec<(i64, bool)>, StoreError> {
-        let sql = "SELECT at_ms, body FROM observation
-                    WHERE probe_ref = ?1 AND at_ms >= ?2 AND at_ms < ?3 AND kind = 11 ORDER BY at_ms, id";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query(params![probe, from_ms, to_ms])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            if let Ok(Outcome::Reading(Reading::Position(position))) = Outcome::from_cbor(11, body)
-                && let Some(mark) = position.mark
-            {
-                found.push((row.get(0)?, mark == Mark::Indoor));
-            }
         }
         Ok(found)
     }
@@ -146,8 +127,14 @@ fn spot(place: &Place, foreign: bool, policy: &Policy) -> Option<(u64, bool)> {
     Some((child(place.lat, place.lon)?, kmh > policy.survey_kmh))
 }
 
+/// Without a cell a survey's registration stands for its radio.
 fn is_survey(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Reading(Reading::Radio(radio)) if radio.taken == Some(Taken::Survey))
+    let taken = match outcome {
+        Outcome::Reading(Reading::Radio(radio)) => radio.taken,
+        Outcome::Reading(Reading::Registration(registration)) => registration.taken,
+        _ => None,
+    };
+    taken == Some(Taken::Survey)
 }
 
 /// How a test on the way ended; summaries stand for more than one spot and say nothing here.
