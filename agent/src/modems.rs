@@ -7,6 +7,7 @@
 pub mod exchange;
 mod jobs;
 mod look;
+mod places;
 mod sources;
 pub mod tracker;
 
@@ -20,14 +21,15 @@ use crate::device::modem::{Ask, Event, ModemKey, Picture, QUEUE, Said};
 use crate::device::position::Fix;
 use crate::device::power::Supply;
 use crate::device::{clock, net};
-use crate::record::{Stamper, append};
+use crate::record::{Stamp, Stamper, append};
 use crate::spool::Urgency;
 use crate::spooler::SpoolHandle;
 use exchange::{Exchange, FactsByInterface, LoadsByInterface, Tries};
 use jobs::{Ended, Job};
 use phusong_protocol::{Outcome, Reading, Sample, Scan};
+use places::Places;
 use sources::Sources;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,6 +137,7 @@ struct Modems {
     holders: u64,
     scans: BTreeMap<ModemKey, oneshot::Sender<Result<Scan, String>>>,
     accepting: bool,
+    places: Places,
     route: (u64, Option<String>),
 }
 
@@ -160,6 +163,7 @@ pub async fn run(inputs: Inputs, ends: Ends) {
         holders: 0,
         scans: BTreeMap::new(),
         accepting: false,
+        places: Places::default(),
         route: (0, None),
     };
     let mut tick = tokio::time::interval(TICK);
@@ -202,6 +206,7 @@ impl Modems {
 
     fn look_around(&mut self) {
         let now = clock::mono_ms();
+        self.places.hear(*self.inputs.stamper.fix.borrow());
         if self.route.0 == 0 || now.saturating_sub(self.route.0) >= ROUTE_MS {
             self.route = (now, net::default_interface());
         }
@@ -223,6 +228,7 @@ impl Modems {
             }
             new
         });
+        exchange::tell_scanning(&self.ends.loads, &self.tracker.scanning(), clock::mono_ms());
         self.ends.facts.send_if_modified(|before| {
             let new = *before != facts;
             *before = facts;
@@ -232,18 +238,19 @@ impl Modems {
 
     async fn carry_out(&mut self, things: Vec<Do>) {
         let mut looked = false;
-        for thing in things {
+        let mut things = VecDeque::from(things);
+        while let Some(thing) = things.pop_front() {
             match thing {
                 Do::Write(write) => {
                     // A round on a Raspberry Pi: a modem that vanishes was often short of voltage.
                     looked |= !looked && self.say_supply(&write).await;
                     self.write(*write).await;
                 }
-                Do::Ask(ask) => {
-                    if let Err(Ask::Pace { modem, .. }) = self.sources.ask(ask) {
-                        self.tracker.pace_was_lost(&modem);
-                    }
-                }
+                Do::Ask(ask) => match self.sources.ask(ask) {
+                    Err(Ask::Pace { modem, .. }) => self.tracker.pace_was_lost(&modem),
+                    Err(Ask::Scan(modem)) => things.extend(self.tracker.scan_was_lost(clock::mono_ms(), &modem)),
+                    Err(Ask::Refresh(_)) | Ok(()) => {}
+                },
                 Do::Check { modem, interface } => self.begin_check(modem, interface),
                 Do::Scanned { modem, result } => {
                     if let Some(answer) = self.scans.remove(&modem) {
@@ -268,7 +275,8 @@ impl Modems {
     async fn write(&self, write: Write) -> Option<u64> {
         let late_ms = clock::mono_ms().saturating_sub(write.at_mono_ms);
         let wall_ms = clock::wall_ms().saturating_sub_unsigned(late_ms);
-        let stamp = self.inputs.stamper.stamp_at(write.at_mono_ms, wall_ms);
+        let fix = self.places.at(write.at_mono_ms);
+        let stamp = Stamp { fix, ..self.inputs.stamper.stamp_at(write.at_mono_ms, wall_ms) };
         let mut sample = self.inputs.stamper.sample(stamp, write.outcome);
         sample.uplink = Some(Arc::new(write.uplink));
         append(&self.inputs.spool, sample, if write.urgent { Urgency::Urgent } else { Urgency::Batched }).await
@@ -388,9 +396,9 @@ impl Modems {
         match ended {
             Ended::Held { holder } => self.tracker.unpace(now, holder),
             Ended::Checked { modem, result } => self.tracker.checked(now, &modem, result),
-            Ended::Accepted { modem } => {
+            Ended::Accepted { modem, done } => {
                 self.accepting = false;
-                self.tracker.aimed(now, &modem).into_iter().collect()
+                if done { self.tracker.accepted(now, &modem) } else { Vec::new() }
             }
         }
     }

@@ -145,8 +145,12 @@ impl Sampler {
 
     fn start_rounds(&mut self) {
         while self.running.len() < self.plan.schedule.concurrency {
+            self.leave_out_searched();
             let testing = self.testing || self.transfer_elsewhere() || self.surveying();
-            let may_start = |index: &usize| !testing || !self.plan.lanes[*index].is_test();
+            let may_start = |index: &usize| {
+                let lane = &self.plan.lanes[*index];
+                !lane.is_test() || !(testing || self.load_of(lane).scanning)
+            };
             let Some(at) = self.waiting.iter().position(may_start) else { return };
             let Some(index) = self.waiting.remove(at) else { return };
             let (plan, lane, means) = (self.generation, self.plan.lanes[index].clone(), self.means.clone());
@@ -163,6 +167,18 @@ impl Sampler {
         }
     }
 
+    /// While its modem searches for operators an uplink is off its network: rounds that are due there are left out
+    /// until the next time. A bandwidth test, whose next time is far, waits.
+    fn leave_out_searched(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|index| {
+            let lane = &self.plan.lanes[*index];
+            let starts = lane.is_test() || !self.load_of(lane).scanning;
+            starts || !self.busy.remove(index)
+        });
+        self.waiting = waiting;
+    }
+
     fn finish(&mut self, done: Finished) -> Option<Sample> {
         if done.plan == self.generation {
             self.busy.remove(&done.index);
@@ -171,6 +187,10 @@ impl Sampler {
         }
         if let Some(allowance) = &done.lane.allowance {
             self.tested(&allowance.interface, done.attempted.outcome.as_ref());
+        }
+        if self.load_of(&done.lane).searched_since(done.stamp.mono_ms) {
+            // The search came into the middle of it: nothing was measured, nothing failed.
+            return None;
         }
         let loaded = !done.lane.is_test() && self.was_loaded(&done.lane, done.stamp.mono_ms);
         // Of a modem that was not yet known when the round began, what is known now.
@@ -223,11 +243,17 @@ impl Sampler {
         }
     }
 
+    /// What others do to the lane's uplink.
+    fn load_of(&self, lane: &Lane) -> Load {
+        let modems = self.means.modems.as_ref().zip(lane.interface());
+        modems.and_then(|(modems, interface)| modems.loads.borrow().get(interface).copied()).unwrap_or_default()
+    }
+
     /// Whether a round that began then and ends now shared its uplink with a bandwidth test.
     fn was_loaded(&self, lane: &Lane, began_mono_ms: u64) -> bool {
         let Some(interface) = lane.interface() else { return false };
-        let elsewhere = self.means.modems.as_ref().and_then(|modems| modems.loads.borrow().get(interface).copied());
-        [self.loaded.get(interface).copied(), elsewhere].into_iter().flatten().any(|load| {
+        let here = self.loaded.get(interface).copied().unwrap_or_default();
+        [here, self.load_of(lane)].into_iter().any(|load| {
             load.running || load.ended_mono_ms.is_some_and(|ended| ended.saturating_add(ECHO_MS) >= began_mono_ms)
         })
     }

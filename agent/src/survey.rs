@@ -188,6 +188,8 @@ pub enum Refusal {
     RoomUnknown,
     /// No modem and no uplink: there is nothing to survey.
     NothingToMeasure,
+    /// A modem searches for operators: it has no network of its own until it is done.
+    Scanning,
     BadName,
     NameTaken {
         name: String,

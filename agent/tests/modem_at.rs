@@ -225,13 +225,17 @@ async fn a_denial_and_a_refused_bearer_come_with_their_causes() {
 
     let mut refused = bench(&with(&[
         ("AT+CGACT?", "+CGACT: 1,0\nOK"),
-        ("AT+CEER", "+CEER: \"EPS session management\",33,\"Requested service option not subscribed\"\nOK"),
+        ("AT+CEER", "+CEER: \"EPS session management\",27,\"Missing or unknown APN\"\nOK"),
     ]));
-    let bearer = refused
-        .source
-        .until("the bearer", |event| if let Event::Bearer(b) = event { Some(b.clone()) } else { None })
-        .await;
-    assert_eq!((bearer.state, bearer.cause), (BearerState::Refused, Some(33)));
+    let bearer = |event: &Event| if let Event::Bearer(b) = event { Some(b.clone()) } else { None };
+    let first = refused.source.until("the bearer", bearer).await;
+    assert_eq!((first.state, first.cause), (BearerState::Disconnected, None), "that was before anybody looked");
+    refused
+        .modem
+        .reply("AT+CEER", "+CEER: \"EPS session management\",33,\"Requested service option not subscribed\"\nOK");
+    refused.source.asks.send(Ask::Refresh(key())).await.unwrap();
+    let now = refused.source.until("its refusal", bearer).await;
+    assert_eq!((now.state, now.cause), (BearerState::Refused, Some(33)));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use phusong_agent::attempt::Means;
 use phusong_agent::config::Config;
 use phusong_agent::control::{Client, ControlError, Served, serve, socket_path};
 use phusong_agent::device::modem::ModemKey;
+use phusong_agent::modems::exchange::{Exchange, Load};
 use phusong_agent::modems::{self, Handle, Inputs};
 use phusong_agent::plan::Plan;
 use phusong_agent::publish::{Applied, Hurry, PublishStatus, WallClock};
@@ -241,6 +242,27 @@ async fn whoever_aims_sees_each_change_and_what_was_set_ends_with_the_connection
     assert!(matches!(nobody, ControlError::Refused(why) if why.contains("no modem")));
     let status = phusong_agent::status::ask(&lab.dir, "status").await.unwrap();
     assert_eq!(status["modems"]["m"]["present"], true);
+}
+
+#[tokio::test]
+async fn while_a_modem_searches_for_operators_nothing_is_measured_and_nothing_fails_on_its_uplink() {
+    let mut lab = lab("scan").await;
+    let searching = Load { scanning: true, ..Load::default() };
+    let loads = watch::Sender::new([("lo".to_owned(), searching)].into());
+    let (facts, tries) = (watch::Sender::new(Default::default()).subscribe(), watch::Sender::new(Default::default()));
+    let exchange = Exchange { facts, loads: loads.subscribe(), tries };
+    let means = Arc::new(Means { modems: Some(exchange), ..Means::default() });
+    let (orders, inbox) = mpsc::channel::<Order>(1);
+    let sampler = Sampler::new(Plan::of(&lab.config), lab.started.stamper.clone(), means);
+    let sampling = tokio::spawn(sampler.run(inbox, lab.rounds_to.clone()));
+    // Ten times the period of a target.
+    let nothing = tokio::time::timeout(Duration::from_secs(1), lab.rounds.recv()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+    loads.send_replace([("lo".to_owned(), Load { scanned_mono_ms: Some(1), ..Load::default() })].into());
+    let round = tokio::time::timeout(PATIENCE, lab.rounds.recv()).await.expect("it goes on").unwrap();
+    assert!(matches!(round.outcome, Outcome::Reading(_)), "{round:?}");
+    drop(orders);
+    sampling.await.unwrap();
 }
 
 #[tokio::test]

@@ -106,6 +106,10 @@ impl Screen {
 
     fn follow(&mut self) {
         let Some(at_ms) = self.state.signal.as_ref().map(|signal| signal.at_mono_ms) else { return };
+        if self.state.stale {
+            // Nothing is held still by it, and nothing is counted.
+            return self.still.lose();
+        }
         for (slot, leg) in legs(&self.state) {
             let track = self.tracks.entry(slot).or_default();
             let is_new = track.latest().is_none_or(|(before, _)| *before < at_ms);
@@ -248,11 +252,15 @@ impl Screen {
         self.of_now(self.tracks.get(&slot).map(|track| track.quality(now_ms)))
     }
 
-    /// A modem that is gone has no values, however young the last one is.
+    /// A modem that is gone has no values, however young the last one is; one that repeats itself has none of now.
     fn of_now(&self, shown: Option<Shown>) -> Shown {
         let shown = shown.unwrap_or_default();
         let is_there = self.state.present && self.state.signal.is_some() && self.lost.is_none();
-        if is_there { shown } else { Shown { value: None, median: None, ..shown } }
+        match is_there {
+            true if self.state.stale => Shown { stale: true, median: None, ..shown },
+            true => shown,
+            false => Shown { value: None, median: None, ..shown },
+        }
     }
 
     /// The neighbours, strongest first, and how old they are.

@@ -63,6 +63,11 @@ impl Still {
         }
     }
 
+    /// What is heard is no signal: nothing is held by it, and what was stored stays.
+    pub fn lose(&mut self) {
+        self.readings.clear();
+    }
+
     /// A key, another cell, another modem: what was held counts no more.
     pub fn disturb(&mut self) {
         self.readings.clear();

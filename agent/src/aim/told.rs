@@ -7,6 +7,7 @@ use super::leg::technology_name;
 use super::screen::{Acceptance, Screen};
 use super::standing::Standing;
 use super::still::{HOLD_MS, Hold};
+use super::track::Shown;
 use crate::control::AcceptStep;
 use crate::text::aim::{self, AimText};
 use crate::text::{Language, Said};
@@ -56,6 +57,15 @@ pub fn hold(screen: &Screen, now_ms: u64) -> AimText {
     }
 }
 
+/// How old a value is, or why it is none.
+pub fn age(shown: &Shown, span: String) -> AimText {
+    match (shown.stale, shown.is_old()) {
+        (true, _) => AimText::Repeated,
+        (false, true) => AimText::Old { span },
+        (false, false) => AimText::Age { span },
+    }
+}
+
 /// Nothing where nobody asked for it; the second only with a result.
 pub fn acceptance(acceptance: &Acceptance) -> [Option<AimText>; 2] {
     let one = |text| [Some(text), None];
@@ -97,7 +107,7 @@ pub fn line(screen: &Screen, now_ms: u64, language: Language) -> String {
         parts.push(AimText::Median { value: aim::dbm(level.median) }.say(language));
         parts.push(AimText::Best { value: aim::dbm(level.best.map(|best| best.value)) }.say(language));
         let span = aim::span(level.age_ms);
-        parts.push(if level.is_old() { AimText::Old { span } } else { AimText::Age { span } }.say(language));
+        parts.push(age(&level, span).say(language));
     }
     if let Some(suspect) = super::branches::suspect(screen.branches_dbm()) {
         parts.push(AimText::CheckCable { branch: suspect.branch, below_db: suspect.below_db }.say(language));

@@ -48,16 +48,23 @@ pub struct Shown {
     pub median: Option<f32>,
     /// Of all visits to the cell that serves now.
     pub best: Option<Best>,
+    /// The modem repeats it while nothing answers: it is no value.
+    pub stale: bool,
 }
 
 impl Shown {
     /// The latest, if it is of now.
     pub fn fresh(&self) -> Option<f32> {
-        self.value.filter(|_| !self.is_old())
+        self.value.filter(|_| !self.is_out())
     }
 
     pub fn is_old(&self) -> bool {
         self.age_ms > OLD_MS
+    }
+
+    /// Nothing to go by: struck out wherever it stands.
+    pub fn is_out(&self) -> bool {
+        self.stale || self.is_old()
     }
 }
 
@@ -134,7 +141,8 @@ impl Track {
         let current = self.rows.front();
         let visits = self.rows.iter().filter(|row| current.is_some_and(|now| row.is_visit_of(now)));
         let best = visits.filter_map(best).max_by(|a, b| a.value.total_cmp(&b.value));
-        Shown { value, age_ms: now_ms.saturating_sub(at_ms), median: window.median(now_ms), best }
+        let age_ms = now_ms.saturating_sub(at_ms);
+        Shown { value, age_ms, median: window.median(now_ms), best, stale: false }
     }
 }
 

@@ -22,7 +22,7 @@ pub const NEIGHBOURS_MS: RangeInclusive<u64> = 10_000..=3_600_000;
 pub const SCAN_MS: RangeInclusive<u64> = 3_600_000..=2_592_000_000;
 /// More than one an hour only costs.
 pub const CHECKS_PER_DAY: RangeInclusive<u8> = 1..=24;
-/// One check, what TLS, headers and a buffer that nobody reads may add included.
+/// The most that one check may take: TLS, headers and a buffer that nobody reads included. Reserved before it begins.
 pub const CHECK_BYTES: u64 = 1_600_000;
 
 /// How a modem is read. One owner per port: where ModemManager runs, it is asked.
@@ -86,9 +86,9 @@ fn default_per_day() -> u8 {
     2
 }
 
-/// 31 days of the default pace.
+/// What 31 days of the default pace download. A check reserves [`CHECK_BYTES`] and gives back what it did not take.
 fn default_month_bytes() -> u64 {
-    62 * CHECK_BYTES
+    80_000_000
 }
 
 fn default_signal_ms() -> u64 {
@@ -170,5 +170,20 @@ impl ModemSource {
             ModemSource::Termux => "termux",
             ModemSource::Command => "command",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::throughput::paced;
+
+    #[test]
+    fn checks_of_a_month_cost_80_mb_and_each_reserves_more_than_it_downloads() {
+        assert_eq!(default_month_bytes(), 80_000_000);
+        let downloaded = 31 * u64::from(default_per_day()) * paced::BYTES;
+        assert!(downloaded.abs_diff(default_month_bytes()) * 100 < default_month_bytes(), "{downloaded}");
+        // The buffer, and one twentieth for headers and acknowledgements.
+        const { assert!(CHECK_BYTES > (paced::BYTES + 160 * 1024) / 20 * 21) };
     }
 }

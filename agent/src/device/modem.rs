@@ -9,6 +9,7 @@ pub mod command;
 pub mod decode;
 #[cfg(feature = "modemmanager")]
 pub mod mm;
+pub mod operator;
 pub mod picture;
 pub mod termux;
 
@@ -87,6 +88,10 @@ pub struct Identity {
     pub able: Vec<Technology>,
     /// "B3", "n78"; empty where nobody says.
     pub bands: Vec<String>,
+    /// Technologies that show when they are read this way; empty where the source does not know. What cannot show is
+    /// not missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shows: Vec<Technology>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

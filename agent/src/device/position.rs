@@ -43,8 +43,9 @@ impl Fix {
         }
     }
 
+    /// How far apart it is in time, also from what happened before it.
     pub fn age_ms(&self, now_mono_ms: u64) -> u64 {
-        now_mono_ms.saturating_sub(self.at_mono_ms)
+        now_mono_ms.abs_diff(self.at_mono_ms)
     }
 
     /// Whether it may be said of a sample at all.

@@ -4,8 +4,9 @@
 //! Refuses to know: who measures what when. Limits: one entry for each interface of an uplink.
 
 use crate::device::modem::ModemState;
+use crate::device::modem::operator::is_other;
 use phusong_protocol::{Outcome, Reading, RegistrationStat, Rrc, ServiceState, Tag, Target, Technology, Uplink};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::watch;
 
 /// What the modem says about the link that it carries.
@@ -42,6 +43,9 @@ pub struct Tries {
 pub struct Load {
     pub running: bool,
     pub ended_mono_ms: Option<u64>,
+    /// The modem searches for operators and is off its network: nothing that is tried there says anything of it.
+    pub scanning: bool,
+    pub scanned_mono_ms: Option<u64>,
 }
 
 pub type LoadsByInterface = BTreeMap<String, Load>;
@@ -53,6 +57,30 @@ pub struct Exchange {
     /// Of what does not run in the sampler: technology checks, commissioning.
     pub loads: watch::Receiver<LoadsByInterface>,
     pub tries: watch::Sender<Tries>,
+}
+
+impl Load {
+    /// Whether a search began, ran or ended since then.
+    pub fn searched_since(&self, mono_ms: u64) -> bool {
+        self.scanning || self.scanned_mono_ms.is_some_and(|ended| ended >= mono_ms)
+    }
+}
+
+/// Tells everybody which uplinks are off their network for a search.
+pub fn tell_scanning(loads: &watch::Sender<LoadsByInterface>, scanning: &BTreeSet<String>, now_mono_ms: u64) {
+    loads.send_if_modified(|all| {
+        let mut new = false;
+        for (interface, load) in all.iter_mut() {
+            if load.scanning && !scanning.contains(interface) {
+                (load.scanning, load.scanned_mono_ms, new) = (false, Some(now_mono_ms), true);
+            }
+        }
+        for interface in scanning {
+            let load = all.entry(interface.clone()).or_default();
+            new |= !std::mem::replace(&mut load.scanning, true);
+        }
+        new
+    });
 }
 
 impl UplinkFacts {
@@ -75,9 +103,15 @@ impl UplinkFacts {
             let cell = signal.iter().flat_map(|signal| &signal.cells).find(|cell| cell.mcc.is_some())?;
             Some(format!("{}-{}", cell.mcc.as_deref()?, cell.mnc.as_deref()?))
         };
+        let serving_plmn = registration.plmn.clone().or_else(of_cell);
+        // Who is refused is not served, whatever he camps on: only on a foreign network that is limited service.
+        let refused_here = registration.stat == RegistrationStat::Denied
+            && service_state == Some(ServiceState::Limited)
+            && !is_other(serving_plmn.as_deref(), sim_plmn.as_deref());
+        let service_state = service_state.filter(|_| !refused_here);
         UplinkFacts {
             sim_plmn,
-            serving_plmn: registration.plmn.clone().or_else(of_cell),
+            serving_plmn,
             roaming: match service_state {
                 Some(ServiceState::Home) => Some(false),
                 Some(ServiceState::Roaming) => Some(true),
@@ -125,5 +159,53 @@ impl Tried {
     /// Whether the last attempt failed, and nothing was answered since then.
     pub fn nothing_since(&self, mono_ms: u64) -> bool {
         self.failed_mono_ms > self.answered_mono_ms && self.answered_mono_ms.is_none_or(|at| at < mono_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::modem::Registered;
+    use crate::device::modem::picture::Known;
+
+    #[test]
+    fn who_is_refused_has_limited_service_on_a_foreign_network_alone() {
+        let refused = |plmn: Option<&str>| {
+            let value = Registered {
+                stat: RegistrationStat::Denied,
+                service: Some(ServiceState::Limited),
+                plmn: plmn.map(str::to_owned),
+                technology: None,
+                cell: None,
+                reject_cause: None,
+                raw: None,
+            };
+            ModemState { registration: Some(Known { at_mono_ms: 1, value }), ..ModemState::default() }
+        };
+        for (plmn, sim, wanted) in [
+            (Some("452-01"), Some("452-04"), Some(ServiceState::Limited)),
+            (Some("452-04"), Some("452-04"), None),
+            (Some("452-01"), None, None),
+            (None, Some("452-04"), None),
+        ] {
+            assert_eq!(UplinkFacts::of(&refused(plmn), sim).service_state, wanted, "{plmn:?} {sim:?}");
+        }
+    }
+
+    #[test]
+    fn a_search_counts_from_its_beginning_until_whoever_began_in_it_is_done() {
+        let loads = watch::Sender::new(LoadsByInterface::new());
+        let mut told = loads.subscribe();
+        let of = |loads: &watch::Sender<LoadsByInterface>| loads.borrow().get("wwan0").copied().unwrap_or_default();
+        tell_scanning(&loads, &BTreeSet::new(), 1_000);
+        assert!(!told.has_changed().expect("it is there"), "nothing is new");
+        tell_scanning(&loads, &BTreeSet::from(["wwan0".to_owned()]), 2_000);
+        assert!(told.has_changed().expect("it is there") && of(&loads).searched_since(9_000));
+        told.mark_unchanged();
+        loads.send_modify(|all| all.entry("wwan0".into()).or_default().running = true);
+        tell_scanning(&loads, &BTreeSet::new(), 200_000);
+        let after = of(&loads);
+        assert!(after.running && !after.scanning);
+        assert!(after.searched_since(199_000) && !after.searched_since(200_001));
     }
 }

@@ -4,7 +4,7 @@
 //! transferred, steps for whoever waits. Refuses to know: modems' states, when it is due. Limits: [`ROUNDS`] rounds of
 //! [`ECHOES`] echoes, one bandwidth test within its budget, a check within [`CHECK_BYTES`] and its month.
 
-use super::exchange::{FactsByInterface, Load, LoadsByInterface, Tries};
+use super::exchange::{FactsByInterface, LoadsByInterface, Tries};
 use super::tracker::Transferred;
 use crate::attempt::{Attempted, Means, attempt};
 use crate::budget::{Ledger, Month};
@@ -47,11 +47,11 @@ pub struct Job {
     pub tries: watch::Sender<Tries>,
 }
 
-/// A job that is done.
+/// A job that is over. A record that is not `done` was broken off: nobody waited for it any more.
 pub enum Ended {
     Held { holder: u64 },
     Checked { modem: ModemKey, result: Result<Transferred, ProbeError> },
-    Accepted { modem: ModemKey },
+    Accepted { modem: ModemKey, done: bool },
 }
 
 /// What a commissioning record measures.
@@ -75,9 +75,9 @@ impl Loading {
 
 impl Drop for Loading {
     fn drop(&mut self) {
-        let ended = Load { running: false, ended_mono_ms: Some(clock::mono_ms()) };
         self.loads.send_modify(|all| {
-            all.insert(self.interface.clone(), ended);
+            let load = all.entry(self.interface.clone()).or_default();
+            (load.running, load.ended_mono_ms) = (false, Some(clock::mono_ms()));
         });
     }
 }
@@ -137,6 +137,10 @@ impl Job {
             let began = clock::mono_ms();
             let answered = self.echo(lane, &payload).await.ok();
             let Some(interface) = lane.interface() else { return };
+            let load = self.loads.borrow().get(interface).copied().unwrap_or_default();
+            if load.searched_since(began) {
+                continue;
+            }
             self.tries.send_modify(|tries| {
                 let tried = tries.uplinks.entry(interface.to_owned()).or_default();
                 match answered {
@@ -235,16 +239,18 @@ impl Job {
             percentiles(&mut record, rtts);
             self.speed(&lanes, &mut record, &steps).await;
             let picture = self.picture.borrow().clone();
-            let signal = picture.modems.get(&modem).and_then(|state| state.signal.clone());
+            let state = picture.modems.get(&modem).filter(|state| !state.stale);
+            let signal = state.and_then(|state| state.signal.clone());
             record.cells = signal.map(|known| known.value.cells).unwrap_or_default();
             let _ = steps.send(Ok(AcceptStep::Done(record))).await;
         };
-        tokio::select! {
-            () = work => {}
+        let done = tokio::select! {
+            biased;
+            () = work => true,
             // Nobody waits for it any more.
-            () = steps.closed() => {}
-        }
-        Ended::Accepted { modem }
+            () = steps.closed() => false,
+        };
+        Ended::Accepted { modem, done }
     }
 
     async fn speed(

@@ -23,7 +23,7 @@ use crate::plan::wire_uplink;
 use crate::probe::{ProbeError, bounded};
 use modem::Modem;
 use phusong_protocol::{Attempt, Failure, FailureKind, Outcome, RadioCell, Technology, Uplink};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a reading without service waits for the registration that would make it `reacquiring`.
 pub const HOLD_MS: u64 = 5_000;
@@ -138,6 +138,21 @@ impl Tracker {
         self.world = world;
     }
 
+    /// The interfaces whose modems search for operators.
+    pub fn scanning(&self) -> BTreeSet<String> {
+        let searching = self.modems.values().filter(|modem| modem.scanning.is_some());
+        searching.filter_map(|modem| modem.interface.clone()).collect()
+    }
+
+    /// What the sources do not say of their modems, for whoever looks at the picture.
+    fn judge(&mut self, key: &ModemKey) {
+        let stale = self.is_stale(key);
+        let scanning = self.modems.get(key).is_some_and(|modem| modem.scanning.is_some());
+        if let Some(state) = self.picture.modems.get_mut(key) {
+            (state.stale, state.scanning) = (stale, scanning);
+        }
+    }
+
     /// A word of a source.
     pub fn hear(&mut self, now: u64, said: &Said) -> Vec<Do> {
         let known = self.picture.left_out;
@@ -174,6 +189,7 @@ impl Tracker {
             Event::Fix(_) => {}
         }
         self.set_pace(now, &said.modem, &mut out);
+        self.judge(&said.modem);
         out
     }
 
@@ -189,6 +205,7 @@ impl Tracker {
             self.scan_when_due(now, key, &mut out);
             self.check_when_due(now, key, &mut out);
             self.set_pace(now, key, &mut out);
+            self.judge(key);
         }
         out
     }
@@ -250,10 +267,12 @@ struct Failed {
     elapsed_ms: Option<u32>,
 }
 
-/// Technologies with a measured level: a name alone is no signal.
-fn measured(cells: &[RadioCell]) -> impl Iterator<Item = Technology> {
-    let level = |cell: &&RadioCell| cell.rsrp_dbm.or(cell.rscp_dbm).or(cell.rssi_dbm).is_some();
-    cells.iter().filter(level).filter_map(|cell| cell.technology)
+/// Technologies with a measured level: a name alone is no signal. A 5G leg is there also where its level is on a scale
+/// that nobody knows: "no 5G" cannot be said then.
+fn seen(cells: &[RadioCell]) -> impl Iterator<Item = Technology> {
+    let level = |cell: &RadioCell| cell.rsrp_dbm.or(cell.rscp_dbm).or(cell.rssi_dbm).is_some();
+    let counts = move |cell: &&RadioCell| level(cell) || cell.technology.as_ref().is_some_and(scan::is_nr);
+    cells.iter().filter(counts).filter_map(|cell| cell.technology)
 }
 
 impl From<ProbeError> for Failed {

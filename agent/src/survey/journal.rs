@@ -6,6 +6,8 @@
 
 use super::point::{Line, Marked, Point};
 use super::{NAME_BYTES, POINTS};
+use crate::device::position::Fix;
+use phusong_protocol::PlaceSource;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -131,6 +133,24 @@ pub fn read(file: &Path) -> io::Result<Walk> {
 }
 
 impl Walk {
+    /// Of the last point or mark.
+    pub fn last_place(&self) -> Option<Fix> {
+        let point = self.points.last().map(|point| (point.at_ms, point.lat, point.lon));
+        let mark = self.marks.last().map(|mark| (mark.at_ms, mark.lat, mark.lon));
+        let (_, lat, lon) = point.into_iter().chain(mark).max_by_key(|(at_ms, ..)| *at_ms)?;
+        Some(Fix {
+            at_mono_ms: 0,
+            lat,
+            lon,
+            accuracy_m: None,
+            altitude_m: None,
+            speed_mps: None,
+            track_deg: None,
+            source: PlaceSource::Gps,
+            utc_ms: None,
+        })
+    }
+
     fn take(&mut self, line: Option<Line>) {
         match line {
             Some(Line::Began(began)) => {

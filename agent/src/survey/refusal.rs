@@ -27,6 +27,8 @@ pub struct Facts {
     pub free_bytes: Option<u64>,
     /// There is a modem, or an uplink and a target.
     pub can_measure: bool,
+    /// A modem searches for operators.
+    pub scans: bool,
 }
 
 pub fn refusals(facts: &Facts) -> Vec<Refusal> {
@@ -56,6 +58,9 @@ pub fn refusals(facts: &Facts) -> Vec<Refusal> {
     }
     if !facts.can_measure {
         refused.push(Refusal::NothingToMeasure);
+    }
+    if facts.scans {
+        refused.push(Refusal::Scanning);
     }
     refused
 }
@@ -91,6 +96,7 @@ mod tests {
             has_setup: true,
             free_bytes: Some(ROOM_BYTES),
             can_measure: true,
+            scans: false,
         };
         let check = |change: &dyn Fn(&mut Facts), wanted: &[Refusal]| {
             let mut facts = good.clone();
@@ -110,6 +116,7 @@ mod tests {
         check(&|f| f.free_bytes = Some(999_999_999), &[no_room]);
         check(&|f| f.free_bytes = None, &[Refusal::RoomUnknown]);
         check(&|f| f.can_measure = false, &[Refusal::NothingToMeasure]);
+        check(&|f| f.scans = true, &[Refusal::Scanning]);
         check(&|f| f.running = Some("a".into()), &[Refusal::Running { name: "a".into() }]);
         check(
             &|f| (f.has_time, f.has_setup, f.fix_age_ms) = (false, false, None),

@@ -164,6 +164,11 @@ async fn say_echo(inputs: &Inputs, stamp: Stamp, echo: &Echo, facts: &modems::ex
 }
 
 impl Round {
+    /// Of the last point.
+    pub fn last_fix(&self) -> Option<Fix> {
+        self.last.map(|(fix, _)| fix)
+    }
+
     /// Every modem that is there is read each second, as long as the survey runs.
     fn pace(&mut self, inputs: &Inputs, now: u64) {
         if self.paced_at_mono_ms.is_some_and(|at| now.saturating_sub(at) < EVERY_MS) {

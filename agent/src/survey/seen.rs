@@ -95,8 +95,10 @@ impl View<'_> {
         (point.sim_plmn, point.serving_plmn) = (uplink.sim_plmn.clone(), uplink.serving_plmn.clone());
         (point.service, point.technology, point.served) = (uplink.service_state, uplink.technology, served);
         let is_leg = |cell: &&RadioCell| cell.technology == Some(Technology::NrNsa);
-        point.cell = cells.iter().find(|cell| !is_leg(cell)).or(cells.first()).cloned();
-        point.nr_cell = cells.iter().find(is_leg).filter(|_| cells.len() > 1).cloned();
+        // What the modem repeats while nothing answers is no signal of this place.
+        let shown = if state.stale { &[] } else { &cells[..] };
+        point.cell = shown.iter().find(|cell| !is_leg(cell)).or(shown.first()).cloned();
+        point.nr_cell = shown.iter().find(is_leg).filter(|_| shown.len() > 1).cloned();
         if let Some(echo) = echo {
             add(&mut point, echo);
         }
@@ -111,8 +113,8 @@ impl View<'_> {
             // No cell at this place: the registration says what that means.
             registration(state).filter(|_| served == Some(false)).map(Reading::Registration)
         } else {
-            let reading = RadioReading { cells, raw, taken: Some(Taken::Survey), ..RadioReading::default() };
-            Some(Reading::Radio(reading))
+            let (taken, stale) = (Some(Taken::Survey), state.stale.then_some(true));
+            Some(Reading::Radio(RadioReading { cells, raw, taken, stale, ..RadioReading::default() }))
         };
         let network = uplink.sim_plmn.clone().unwrap_or_else(|| key.0.clone());
         let radio = reading.map(|reading| (uplink, Outcome::Reading(reading), served != Some(false)));
@@ -164,10 +166,87 @@ fn registration(state: &ModemState) -> Option<RegistrationReading> {
     let sim = state.sim.as_ref().map(|known| known.value.state);
     let raw = registered.raw.clone().map(|raw| cut(raw, limits::RAW_BYTES));
     let reject_cause = registered.reject_cause;
-    Some(RegistrationReading { sim, raw, reject_cause, ..RegistrationReading::new(registered.stat) })
+    let taken = Some(Taken::Survey);
+    Some(RegistrationReading { sim, raw, reject_cause, taken, ..RegistrationReading::new(registered.stat) })
 }
 
 fn cut(mut text: String, bytes: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::modem::picture::Known;
+    use crate::device::modem::{Registered, Signal};
+    use phusong_protocol::PlaceSource;
+
+    fn state(stat: RegistrationStat, level: Option<f32>) -> ModemState {
+        let cell = |dbm| RadioCell { technology: Some(Technology::Lte), rsrp_dbm: Some(dbm), ..RadioCell::default() };
+        let signal = level.map(|dbm| Signal { cells: vec![cell(dbm)], rrc: None, raw: None });
+        let now =
+            Registered { stat, service: None, plmn: None, technology: None, cell: None, reject_cause: None, raw: None };
+        ModemState {
+            present: true,
+            registration: Some(Known { at_mono_ms: 9_000, value: now }),
+            signal: signal.map(|value| Known { at_mono_ms: 9_000, value }),
+            ..ModemState::default()
+        }
+    }
+
+    fn seen(state: ModemState) -> Seen {
+        let text = "site = \"s\"\nprobe = \"p\"\n[[broker]]\nurl = \"mqtt://h\"\n";
+        let config = Config::parse("lab", text).expect("a good file");
+        let fix = Fix {
+            at_mono_ms: 10_000,
+            lat: 21.6,
+            lon: 105.8,
+            accuracy_m: Some(5.0),
+            altitude_m: None,
+            speed_mps: None,
+            track_deg: None,
+            source: PlaceSource::Gps,
+            utc_ms: None,
+        };
+        let picture = Picture { modems: [(ModemKey("m".into()), state)].into(), left_out: 0 };
+        let facts = FactsByInterface::new();
+        let view = View {
+            config: &config,
+            picture: &picture,
+            facts: &facts,
+            fix: &fix,
+            now_mono_ms: 10_000,
+            at_ms: 1,
+            indoor: false,
+        };
+        view.see(&[]).remove(0)
+    }
+
+    fn reading(seen: &Seen) -> &Reading {
+        match &seen.radio {
+            Some((_, Outcome::Reading(reading), _)) => reading,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_modem_repeats_while_nothing_answers_is_no_signal_of_a_point() {
+        let alive = seen(state(RegistrationStat::Home, Some(-95.0)));
+        let stale = seen(ModemState { stale: true, ..state(RegistrationStat::Home, Some(-95.0)) });
+        let flags = |seen: &Seen| match reading(seen) {
+            Reading::Radio(radio) => (radio.taken, radio.stale, seen.point.cell.is_some()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(flags(&alive), (Some(Taken::Survey), None, true));
+        assert_eq!(flags(&stale), (Some(Taken::Survey), Some(true), false));
+    }
+
+    #[test]
+    fn a_point_without_a_cell_is_a_registration_that_the_survey_took() {
+        let seen = seen(state(RegistrationStat::Searching, None));
+        let Reading::Registration(registration) = reading(&seen) else { panic!("{seen:?}") };
+        assert_eq!((registration.stat, registration.taken), (RegistrationStat::Searching, Some(Taken::Survey)));
+        assert_eq!(seen.gave, Gave::NoService);
+    }
 }

@@ -29,6 +29,8 @@ pub(super) struct Running {
     pub kept: Kept,
     pub status: Status,
     pub round: Round,
+    /// Where we were before the agent was started again.
+    was_at: Option<Fix>,
 }
 
 pub struct Surveys {
@@ -91,7 +93,8 @@ impl Surveys {
 
     fn facts(&self, name: &str, note: Option<&str>) -> Facts {
         let config = self.inputs.config.borrow();
-        let has_modem = !config.modems.is_empty() || !self.inputs.modems.picture.borrow().modems.is_empty();
+        let picture = self.inputs.modems.picture.borrow();
+        let has_modem = !config.modems.is_empty() || !picture.modems.is_empty();
         Facts {
             name: name.to_owned(),
             note: note.map(str::to_owned),
@@ -102,6 +105,7 @@ impl Surveys {
             has_time: self.at_ms().is_some(),
             has_setup: config.setup.is_some(),
             free_bytes: load::disk_free_bytes(&config.data_dir),
+            scans: picture.modems.values().any(|state| state.scanning),
             can_measure: has_modem || (!config.uplinks.is_empty() && echo::target(&config).is_some()),
         }
     }
@@ -123,7 +127,7 @@ impl Surveys {
             Err(error) => return vec![Refusal::Disk { error: error.to_string() }],
         };
         let status = Status { name: name.clone(), started_wall_ms: at_ms, ..Status::default() };
-        self.running = Some(Running { journal, kept, status, round: Round::default() });
+        self.running = Some(Running { journal, kept, status, round: Round::default(), was_at: None });
         self.inputs.modems.surveying.send_replace(true);
         self.say_position(None, false).await;
         tracing::info!(survey = name, "a survey began");
@@ -156,7 +160,8 @@ impl Surveys {
             ..Status::default()
         };
         tracing::info!(survey = kept.name, points = status.points, "the survey goes on");
-        self.running = Some(Running { journal, kept, status, round: Round::default() });
+        let was_at = walk.last_place();
+        self.running = Some(Running { journal, kept, status, round: Round::default(), was_at });
         self.inputs.modems.surveying.send_replace(true);
         self.put_setup(true);
     }
@@ -231,16 +236,11 @@ impl Surveys {
     /// A `position` sample: where the survey began, was marked and ended, with the set-up where that is new.
     async fn say_position(&self, mark: Option<Mark>, with_setup: bool) {
         let now = self.inputs.stamper.stamp();
-        let (Some(running), Some(fix)) = (&self.running, now.fix) else { return };
-        let reading = PositionReading {
-            lat: fix.lat,
-            lon: fix.lon,
-            accuracy_m: fix.accuracy_m,
-            source: fix.source,
-            altitude_m: fix.altitude_m,
-            mark,
-            survey: Some(running.kept.name.clone()),
-        };
+        let Some(running) = &self.running else { return };
+        // Indoors the receiver sees nothing; that it is over must be said all the same.
+        let ends_indoor = with_setup && mark.is_none();
+        let last = running.round.last_fix().or(running.was_at).filter(|_| ends_indoor);
+        let Some(reading) = position(now.fix, last, mark, &running.kept.name) else { return };
         let mut sample =
             self.inputs.stamper.sample(now, phusong_protocol::Outcome::Reading(Reading::Position(reading)));
         if let Some(setup) = self.setup().filter(|_| with_setup) {
@@ -267,9 +267,44 @@ impl Surveys {
     }
 }
 
+/// Where we are; without a position of now where we were last, and nobody knows how near that is.
+fn position(now: Option<Fix>, last: Option<Fix>, mark: Option<Mark>, survey: &str) -> Option<PositionReading> {
+    let last = last.map(|fix| Fix { accuracy_m: None, altitude_m: None, ..fix });
+    let fix = now.or(last)?;
+    Some(PositionReading {
+        lat: fix.lat,
+        lon: fix.lon,
+        accuracy_m: fix.accuracy_m,
+        source: fix.source,
+        altitude_m: fix.altitude_m,
+        mark,
+        survey: Some(survey.to_owned()),
+    })
+}
+
 /// The samples are in the spool: a file that cannot be written costs the export alone.
 pub(super) fn note_error(result: std::io::Result<()>) {
     if let Err(error) = result {
         tracing::error!(%error, "the file of the survey was not written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::journal::Walk;
+
+    #[test]
+    fn the_end_of_indoors_is_said_where_no_position_is_heard_any_more() {
+        let mark = Marked { at_ms: 7, lat: 21.6, lon: 105.8, accuracy_m: Some(4.0), ..Marked::default() };
+        let walk = Walk { marks: vec![mark], ..Walk::default() };
+        let last = walk.last_place();
+        let end = position(None, last, None, "a").expect("where it was marked");
+        assert_eq!((end.lat, end.lon, end.mark, end.survey.as_deref()), (21.6, 105.8, None, Some("a")));
+        assert_eq!(end.accuracy_m, None, "how near that is nobody knows");
+        let here = last.map(|fix| Fix { lat: 22.0, accuracy_m: Some(3.0), ..fix });
+        let now = position(here, last, None, "a").expect("where we are");
+        assert_eq!((now.lat, now.accuracy_m), (22.0, Some(3.0)));
+        assert_eq!(position(None, None, None, "a"), None);
     }
 }

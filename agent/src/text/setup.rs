@@ -15,6 +15,7 @@ pub enum SetupText {
     Gain,
     CableLoss,
     DeviceModel,
+    Bands,
     /// What somebody typed is no answer; what would be.
     NoAnswer {
         key: &'static str,
@@ -51,12 +52,16 @@ impl Said for SetupText {
             SetupText::DeviceModel => {
                 plain("Kiểu thiết bị, như \"Raspberry Pi 4 + RM520N\":", "Model, as \"Raspberry Pi 4 + RM520N\":")
             }
+            SetupText::Bands => plain(
+                "Băng tần mà thiết bị dùng được, như \"B3 B8 n78\" (có băng n thì mới kiểm tra được 5G):",
+                "Bands that the device can use, as \"B3 B8 n78\" (5G is checked only with an n band):",
+            ),
             SetupText::NoAnswer { key, value } => {
                 let (vi, en) = right(key);
                 (format!("{key}: {value:?} không dùng được; {vi}"), format!("{key}: {value:?} cannot be; {en}"))
             }
             SetupText::UnknownKey { word } => {
-                let keys = "environment, height_m, antenna, gain_dbi, cable_loss_db, device_model";
+                let keys = "environment, height_m, antenna, gain_dbi, cable_loss_db, device_model, bands";
                 (
                     format!("--setup: không hiểu {word:?}; các khóa: {keys}"),
                     format!("--setup: {word:?}? The keys: {keys}"),
@@ -74,6 +79,7 @@ fn right(key: &str) -> (&'static str, &'static str) {
         }
         "antenna" => ("internal, external (1, 2) hoặc Enter", "internal, external (1, 2) or Enter"),
         "height_m" => ("số mét từ -100 đến 10000, hoặc Enter", "metres from -100 to 10000, or Enter"),
+        "bands" => ("như B3 B8 n78, hoặc Enter", "as B3 B8 n78, or Enter"),
         "device_model" => ("dài nhất 128 byte", "at most 128 bytes"),
         _ => ("số từ -60 đến 60, hoặc Enter", "a number from -60 to 60, or Enter"),
     }
@@ -85,8 +91,8 @@ mod tests {
 
     #[test]
     fn every_question_is_asked_in_both_languages() {
-        use SetupText::{About, Antenna, CableLoss, DeviceModel, Environment, Gain, Height, Intro};
-        for text in [About, Intro, Environment, Height, Antenna, Gain, CableLoss, DeviceModel] {
+        use SetupText::{About, Antenna, Bands, CableLoss, DeviceModel, Environment, Gain, Height, Intro};
+        for text in [About, Intro, Environment, Height, Antenna, Gain, CableLoss, DeviceModel, Bands] {
             let (vi, en) = text.both();
             assert!(!vi.is_ascii() && en.is_ascii(), "{vi} / {en}");
         }

@@ -177,6 +177,10 @@ fn refused(refusal: &Refusal) -> (String, String) {
             "không có gì để đo: khai [[modem]], hoặc [[uplink]] cùng một [[target]]",
             "there is nothing to measure: name a [[modem]], or an [[uplink]] and a [[target]]",
         ),
+        Refusal::Scanning => same(
+            "modem đang dò mạng: chờ nhiều nhất 5 phút, rồi thử lại",
+            "a modem searches for operators: wait, 5 minutes at most, then try again",
+        ),
         Refusal::BadName => same(
             "tên phải gồm 1 đến 32 ký tự a-z, 0-9 và '-', ví dụ ban-moi-1",
             "the name must be 1 to 32 of a-z, 0-9 and '-', as ban-moi-1",

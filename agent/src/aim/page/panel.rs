@@ -1,13 +1,14 @@
 //! One value: large digits, its name and number, median, best, age, and a bar under them.
 //!
 //! In: what is shown of a quality or a level. Out: six rows of at least forty columns. Refuses to know: which modem.
-//! Limits: an old value has no large digits and its number is struck out.
+//! Limits: a value that is old, or that the modem repeats while nothing answers, has no large digits and is struck out.
 
 use super::canvas::Canvas;
 use super::{PANEL, Page};
 use crate::aim::bar::Scale;
 use crate::aim::digits::large;
 use crate::aim::leg::{Leg, LevelKind, QualityKind, technology_name};
+use crate::aim::told;
 use crate::aim::track::Shown;
 use crate::text::aim::{self, AimText};
 
@@ -59,7 +60,7 @@ fn draw(page: &Page<'_>, canvas: &mut Canvas<'_>, panel: &Panel<'_>, (x, y, widt
     let (side, columns) = (x + DIGITS, width.saturating_sub(DIGITS));
     let value = format!("{} {}", panel.name, with_unit(shown.value));
     match shown.value {
-        Some(_) if shown.is_old() => canvas.struck(side, y, columns, &value),
+        Some(_) if shown.is_out() => canvas.struck(side, y, columns, &value),
         _ => canvas.put(side, y, columns, &value),
     }
     let second = match panel.instead {
@@ -73,11 +74,12 @@ fn draw(page: &Page<'_>, canvas: &mut Canvas<'_>, panel: &Panel<'_>, (x, y, widt
         let span = aim::span(page.now_ms.saturating_sub(best.at_ms));
         canvas.put(side, y + 3, columns, &page.say(&AimText::Ago { span }));
     }
-    if shown.value.is_some() {
+    if shown.value.is_some() || shown.stale {
         let span = aim::span(shown.age_ms);
-        match shown.is_old() {
-            true => canvas.reversed(side, y + 4, columns, &page.say(&AimText::Old { span })),
-            false => canvas.put(side, y + 4, columns, &page.say(&AimText::Age { span })),
+        let age = page.say(&told::age(shown, span));
+        match shown.is_out() {
+            true => canvas.reversed(side, y + 4, columns, &age),
+            false => canvas.put(side, y + 4, columns, &age),
         }
     }
     let best = shown.best.map(|best| best.value);

@@ -160,6 +160,24 @@ fn only_the_echoes_of_the_modems_own_link_are_shown_and_neighbours_stand_by_stre
 }
 
 #[test]
+fn what_a_modem_repeats_while_nothing_answers_is_struck_out_and_nothing_is_held_still_by_it() {
+    let (mut agent, mut screen) = (Agent::default(), Screen::new(None));
+    let mut wishes = Vec::new();
+    for second in 1..30 {
+        agent.signal("a", second * 1_000, vec![cell(1, -100.0)]);
+        if let Some(state) = agent.picture.modems.get_mut(&key("a")) {
+            state.stale = second > 3;
+        }
+        wishes.extend(screen.hear(&agent.seen(second * 1_000)));
+    }
+    assert_eq!(wishes, [Wish::Pace(key("a"))], "no sample");
+    assert_eq!(screen.hold(29_000), Hold::Nothing);
+    let level = screen.level(Slot::Anchor, 4_000);
+    assert_eq!((level.value, level.fresh(), level.median, level.is_out()), (Some(-100.0), None, None, true));
+    assert!(crate::aim::told::line(&screen, 4_000, crate::text::Language::En).contains("NUMBERS REPEATED"));
+}
+
+#[test]
 fn what_is_known_of_a_modem_is_what_was_said_last() {
     let known = Known { at_mono_ms: 5, value: Signal { cells: vec![cell(7, -70.0)], rrc: None, raw: None } };
     let state = ModemState { present: true, signal: Some(known), ..ModemState::default() };

@@ -12,6 +12,8 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::ops::RangeInclusive;
 
 const TRIES: usize = 5;
+/// TS 36.101 5.5, TS 38.101 5.2.
+const BANDS: RangeInclusive<u16> = 1..=512;
 /// In place of all keys: nothing is known, nothing is to be asked.
 const UNKNOWN: &str = "unknown";
 
@@ -48,7 +50,7 @@ fn of_words(text: &str) -> Result<SetupConfig, SetupText> {
     for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
         let unknown = || SetupText::UnknownKey { word: word.to_owned() };
         let (key, value) = word.split_once('=').ok_or_else(unknown)?;
-        let keys = ["environment", "height_m", "antenna", "gain_dbi", "cable_loss_db", "device_model"];
+        let keys = ["environment", "height_m", "antenna", "gain_dbi", "cable_loss_db", "device_model", "bands"];
         let key = keys.into_iter().find(|known| *known == key.trim()).ok_or_else(unknown)?;
         set(&mut setup, key, value)?;
     }
@@ -78,6 +80,7 @@ fn asked(from: &mut impl BufRead, mut say: impl FnMut(&SetupText)) -> SetupConfi
         ask(&mut setup, &SetupText::CableLoss, "cable_loss_db");
     }
     ask(&mut setup, &SetupText::DeviceModel, "device_model");
+    ask(&mut setup, &SetupText::Bands, "bands");
     setup
 }
 
@@ -99,6 +102,7 @@ fn set(setup: &mut SetupConfig, key: &'static str, value: &str) -> Result<(), Se
         "height_m" => setup.height_m = Some(number(SETUP_HEIGHT_M)?),
         "gain_dbi" => setup.gain_dbi = Some(number(SETUP_DB)?),
         "cable_loss_db" => setup.cable_loss_db = Some(number(SETUP_DB)?),
+        "bands" => setup.bands = Some(bands(value).ok_or_else(wrong)?),
         _ if value.len() > limits::STRING_BYTES || value.contains(char::is_control) => return Err(wrong()),
         _ => setup.device_model = Some(value.to_owned()),
     }
@@ -113,6 +117,22 @@ fn environment(value: &str) -> Option<Environment> {
         UNKNOWN => Some(Environment::Unknown),
         _ => None,
     }
+}
+
+/// "B3 B8 n78": of LTE and of 5G. Each once, in the order in which they were said.
+fn bands(value: &str) -> Option<Vec<String>> {
+    let mut all: Vec<String> = Vec::new();
+    for word in value.split([' ', ',', ';']).filter(|word| !word.is_empty()) {
+        let (kind, number) = word.split_at_checked(1)?;
+        let kind = if kind.eq_ignore_ascii_case("b") { "B" } else { kind.eq_ignore_ascii_case("n").then_some("n")? };
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u16 = number.parse().ok().filter(|number| digits && BANDS.contains(number))?;
+        let band = format!("{kind}{number}");
+        if !all.contains(&band) {
+            all.push(band);
+        }
+    }
+    (1..=limits::CELLS).contains(&all.len()).then_some(all)
 }
 
 fn antenna(value: &str) -> Option<Antenna> {
@@ -136,6 +156,7 @@ mod tests {
             gain_dbi: Some(9.0),
             cable_loss_db: Some(2.3),
             device_model: Some("Pi \"4\"".into()),
+            bands: Some(vec!["B3".into(), "B8".into(), "n78".into()]),
             ..SetupConfig::default()
         }
     }
@@ -148,9 +169,9 @@ mod tests {
 
     #[test]
     fn enter_is_unknown_and_unknown_is_absent() {
-        let (setup, told) = answers("\n\n\n\n");
+        let (setup, told) = answers("\n\n\n\n\n");
         assert_eq!(setup, SetupConfig::default());
-        assert_eq!(told.len(), 4, "without an external antenna nobody is asked for its gain");
+        assert_eq!(told.len(), 5, "without an external antenna nobody is asked for its gain");
         assert_eq!(table(&setup), "");
         let (setup, _) = answers("");
         assert_eq!(setup, SetupConfig::default());
@@ -158,8 +179,8 @@ mod tests {
 
     #[test]
     fn what_is_answered_stands_in_the_file_and_is_read_back() {
-        let (setup, told) = answers("1\n4,5\n2\n9\n2.3\nPi \"4\"\n");
-        assert_eq!((setup.clone(), told.len()), (full(), 6));
+        let (setup, told) = answers("1\n4,5\n2\n9\n2.3\nPi \"4\"\nb3, B8  N78 B3\n");
+        assert_eq!((setup.clone(), told.len()), (full(), 7));
         let file = format!("site = \"s\"\nprobe = \"p\"\n[[broker]]\nurl = \"mqtt://h\"\n{}", table(&setup));
         let config = Config::parse("agent.toml", &file).expect("it is right");
         assert_eq!(config.setup, Some(full()));
@@ -177,15 +198,14 @@ mod tests {
         };
         assert_eq!(setup, wanted);
         let wrong = told.iter().filter(|text| matches!(text, SetupText::NoAnswer { .. })).count();
-        assert_eq!((wrong, told.len()), (2, 8));
+        assert_eq!((wrong, told.len()), (2, 9));
         let (setup, _) = answers("a\nb\nc\nd\ne\n2\n\n\n");
         assert_eq!((setup.environment, setup.height_m), (Environment::Unknown, Some(2.0)));
     }
 
     #[test]
     fn scripts_give_keys_and_a_wrong_one_is_named() {
-        let words =
-            "environment=outdoor, height_m=4.5,antenna=external,gain_dbi=9,cable_loss_db=2.3,device_model=Pi \"4\"";
+        let words = "environment=outdoor, height_m=4.5,antenna=external,gain_dbi=9,cable_loss_db=2.3,device_model=Pi \"4\",bands=B3 B8 n78";
         assert_eq!(of_words(words), Ok(full()));
         assert_eq!(of_words("unknown"), Ok(SetupConfig::default()));
         assert_eq!(of_words(""), Ok(SetupConfig::default()));
@@ -193,6 +213,10 @@ mod tests {
         assert_eq!(of_words("gain_dbi=0"), Ok(gain), "none is a gain, too");
         assert_eq!(of_words("colour=red"), Err(SetupText::UnknownKey { word: "colour=red".into() }));
         assert_eq!(of_words("height_m"), Err(SetupText::UnknownKey { word: "height_m".into() }));
+        for bad in ["78", "n", "x3", "B0", "n9999", "B+3"] {
+            let wrong = SetupText::NoAnswer { key: "bands", value: bad.into() };
+            assert_eq!(of_words(&format!("bands={bad}")), Err(wrong));
+        }
         let wrong = SetupText::NoAnswer { key: "antenna", value: "big".into() };
         assert_eq!(of_words("antenna=big"), Err(wrong));
     }

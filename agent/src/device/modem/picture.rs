@@ -29,6 +29,12 @@ pub struct ModemState {
     pub signal: Option<Known<Signal>>,
     pub neighbours: Option<Known<Vec<RadioCell>>>,
     pub bearer: Option<Known<Bearer>>,
+    /// It repeats itself while nothing answers: what stands in `signal` is no signal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+    /// It searches for operators, and is off its network meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scanning: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

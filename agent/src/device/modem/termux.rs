@@ -11,6 +11,7 @@ use super::{Ask, Event, Identity, ModemKey, Said};
 use crate::config::ModemConfig;
 use crate::device::clock::mono_ms;
 use cells::Seen;
+use phusong_protocol::Technology;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -111,7 +112,10 @@ impl Phone<'_> {
         let mut events = Vec::new();
         if !std::mem::replace(&mut self.present, true) {
             let interface = self.config.interface.clone();
-            events.push(Event::Present(Identity { source: "termux".into(), interface, ..Identity::default() }));
+            // Phones list the 5G leg of an NSA attachment or leave it out: one that is not listed may be there.
+            let shows = vec![Technology::Gsm, Technology::Umts, Technology::Lte];
+            let identity = Identity { source: "termux".into(), interface, shows, ..Identity::default() };
+            events.push(Event::Present(identity));
         }
         self.gone = false;
         let told = std::mem::replace(&mut self.told, seen.clone());

@@ -11,9 +11,9 @@ use crate::device::modem::{Event, Identity, ModemKey, ModemState, Registered, Sa
 use crate::probe::bounded;
 use phusong_protocol::{
     Attempt, BearerState, FailureKind, Outcome, RadioCell, Reading, RegistrationReading, RegistrationStat,
-    ServiceState, SimState, limits,
+    ServiceState, SimState, Technology, limits,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Without service the agent looks each of these, and after [`EAGER_MS`] at the second pace.
 pub const LOOKS_MS: [u64; 2] = [10_000, 60_000];
@@ -53,6 +53,8 @@ pub struct Modem {
     pub scan_put_off: bool,
     pub next_check_ms: Option<u64>,
     pub checking: Option<Checking>,
+    /// Technologies that it ever showed.
+    pub shown: HashSet<Technology>,
 }
 
 /// Whether the SIM's own operator, or one that it may roam on, serves.
@@ -92,6 +94,7 @@ impl Modem {
             scan_put_off: false,
             next_check_ms: None,
             checking: None,
+            shown: HashSet::new(),
         }
     }
 
@@ -145,7 +148,7 @@ fn words(identity: &Identity) -> Option<String> {
 }
 
 /// Everything that is known of registration, SIM and bearer; `None` while that is nothing worth a sample.
-fn snapshot(state: &ModemState) -> Option<RegistrationReading> {
+pub(super) fn snapshot(state: &ModemState) -> Option<RegistrationReading> {
     let registered = state.registration.as_ref().map(|known| &known.value);
     let sim = state.sim.as_ref().map(|known| known.value.state);
     let bearer = state.bearer.as_ref().map(|known| &known.value);
@@ -190,12 +193,10 @@ impl Tracker {
     pub(super) fn missing(&mut self, now: u64, said: &Said, detail: String, out: &mut Vec<Do>) {
         let Some(modem) = self.modems.get_mut(&said.modem) else { return };
         let known = modem.missing.replace((now, detail.clone()));
-        let scanned = modem.scanning.take();
         modem.radio.forget();
         modem.no_service_since = None;
-        if scanned.is_some_and(|scanning| scanning.demanded) {
-            out.push(Do::Scanned { modem: said.modem.clone(), result: Err(detail.clone()) });
-        }
+        // A search that the modem did not live to end took its time all the same.
+        self.scan_ends(now, said.at_mono_ms, &said.modem, &detail, out);
         match known {
             // A silence that grows is no news.
             Some((told_at, _)) if now.saturating_sub(told_at) < MISSING_MS => {

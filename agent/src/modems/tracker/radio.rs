@@ -3,11 +3,12 @@
 //! In: signals, the time, what attempts came to. Out: writes, and a question where nothing was heard. Refuses to know:
 //! levels. Limits: one reading a second at most; [`HELD`] are held back.
 
-use super::modem::raw;
-use super::{Do, HELD, HOLD_MS, Tracker, Write, measured};
+use super::NotNow;
+use super::modem::{raw, snapshot};
+use super::{Do, HELD, HOLD_MS, Tracker, Write, seen};
 use crate::device::modem::{Ask, ModemKey, Said, Signal};
 use phusong_protocol::{
-    Neighbours, Outcome, RadioCell, RadioReading, Reading, ServiceState, Taken, Technology, limits,
+    Neighbours, Outcome, RadioCell, RadioReading, Reading, RegistrationReading, ServiceState, Taken, Technology, limits,
 };
 use std::collections::VecDeque;
 
@@ -86,8 +87,9 @@ impl Tracker {
     pub(super) fn signal(&mut self, now: u64, said: &Said, signal: &Signal, out: &mut Vec<Do>) {
         let Some(modem) = self.modems.get_mut(&said.modem) else { return };
         modem.radio.hear(said.at_mono_ms, signal);
-        if let Some(checking) = &mut modem.checking {
-            checking.see(measured(&signal.cells));
+        modem.shown.extend(seen(&signal.cells));
+        if let Some(checking) = modem.checking.as_mut().filter(|checking| checking.began_mono_ms < said.at_mono_ms) {
+            checking.see(seen(&signal.cells));
         }
         let pace_ms = modem.look_ms(now).unwrap_or(modem.signal_ms);
         if modem.radio.is_due(said.at_mono_ms, pace_ms) {
@@ -137,7 +139,7 @@ impl Tracker {
     }
 
     /// The modem repeats itself, and nothing on its uplink answered since it began to.
-    fn is_stale(&self, key: &ModemKey) -> bool {
+    pub(super) fn is_stale(&self, key: &ModemKey) -> bool {
         let Some(modem) = self.modems.get(key) else { return false };
         let tried = modem.interface.as_ref().and_then(|interface| self.world.tries.uplinks.get(interface));
         modem.radio.same >= STALE && tried.is_some_and(|tried| tried.nothing_since(modem.radio.same_since))
@@ -177,11 +179,30 @@ impl Tracker {
     }
 
     /// The signal of now as somebody's choice.
-    pub fn aimed(&self, now: u64, key: &ModemKey) -> Result<Do, super::NotNow> {
-        let modem = self.modems.get(key).ok_or(super::NotNow::NoSuchModem)?;
+    pub fn aimed(&self, now: u64, key: &ModemKey) -> Result<Do, NotNow> {
+        if self.is_stale(key) {
+            return Err(NotNow::Stale);
+        }
+        self.of_now(now, key, Taken::Aimed)
+    }
+
+    fn of_now(&self, now: u64, key: &ModemKey, taken: Taken) -> Result<Do, NotNow> {
+        let modem = self.modems.get(key).ok_or(NotNow::NoSuchModem)?;
         let heard = modem.radio.heard.as_ref();
         let fresh = heard.filter(|(at, signal)| now.saturating_sub(*at) <= AIMED_WITHIN_MS && !signal.cells.is_empty());
-        let (at, signal) = fresh.ok_or(super::NotNow::NoSignal)?;
-        Ok(self.write(key, *at, true, Outcome::Reading(Reading::Radio(reading(signal, Some(Taken::Aimed))))))
+        let (at, signal) = fresh.ok_or(NotNow::NoSignal)?;
+        let stale = self.is_stale(key).then_some(true);
+        let reading = RadioReading { stale, ..reading(signal, Some(taken)) };
+        Ok(self.write(key, *at, true, Outcome::Reading(Reading::Radio(reading))))
+    }
+
+    /// A record of commissioning is done: the signal that it closes with, or that there is none.
+    pub fn accepted(&self, now: u64, key: &ModemKey) -> Vec<Do> {
+        let without_signal = || {
+            let registered = self.picture.modems.get(key).and_then(snapshot)?;
+            let registered = RegistrationReading { taken: Some(Taken::Accepted), ..registered };
+            Some(self.write(key, now, true, Outcome::Reading(Reading::Registration(registered))))
+        };
+        self.of_now(now, key, Taken::Accepted).ok().or_else(without_signal).into_iter().collect()
     }
 }

@@ -12,6 +12,7 @@ use phusong_protocol::{
     Attempt, BearerState, FailureKind, Outcome, RadioReading, Reading, Scan, ScanEntry, Taken, Technology,
     TechnologyCheck, limits,
 };
+use std::collections::HashSet;
 
 /// Two to three minutes occur.
 pub const SCAN_MS: u64 = 300_000;
@@ -30,6 +31,8 @@ pub enum NotNow {
     NotPresent,
     #[error("the modem said no signal in the last 10 s")]
     NoSignal,
+    #[error("the modem repeats the same numbers while nothing answers: that is no signal")]
+    Stale,
     #[error("a scan runs already")]
     Scanning,
     #[error("the modem carries the uplink that reports leave by; a scan would cut it")]
@@ -56,13 +59,18 @@ pub struct Scanning {
     pub demanded: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checking {
-    /// Technologies with a measured level while it runs.
+    pub began_mono_ms: u64,
+    /// Technologies that showed since it began.
     pub seen: Vec<Technology>,
 }
 
 impl Checking {
+    fn begun(began_mono_ms: u64) -> Self {
+        Checking { began_mono_ms, seen: Vec::new() }
+    }
+
     pub fn see(&mut self, technologies: impl Iterator<Item = Technology>) {
         for technology in technologies {
             if !self.seen.contains(&technology) {
@@ -83,8 +91,16 @@ fn able(state: &ModemState, bands: &[String]) -> Vec<Technology> {
     of_band.into_iter().filter(|(prefix, _)| any(*prefix)).map(|(_, technology)| technology).collect()
 }
 
-fn is_nr(technology: &Technology) -> bool {
+pub(super) fn is_nr(technology: &Technology) -> bool {
     matches!(technology, Technology::Nr | Technology::NrNsa | Technology::NrSa)
+}
+
+/// Whether a technology would show in what the source reads: what cannot show is not missing. A source that does not
+/// know what it shows is taken at its word about what the device may use, and at what it showed before.
+fn can_show(state: &ModemState, shown: &HashSet<Technology>, technology: &Technology) -> bool {
+    let same = |other: &Technology| other == technology || (is_nr(other) && is_nr(technology));
+    let said = if state.identity.shows.is_empty() { &state.identity.able } else { &state.identity.shows };
+    said.iter().any(same) || shown.iter().any(same)
 }
 
 impl Tracker {
@@ -136,16 +152,15 @@ impl Tracker {
         let Some(modem) = self.modems.get_mut(key) else { return Vec::new() };
         modem.scanning = Some(Scanning { began_mono_ms: now, demanded });
         modem.next_scan_ms = modem.scan_ms.map(|ms| now.saturating_add(ms));
+        self.judge(key);
         vec![Do::Ask(Ask::Scan(key.clone()))]
     }
 
     pub(super) fn scan_when_due(&mut self, now: u64, key: &ModemKey, out: &mut Vec<Do>) {
         let Some(modem) = self.modems.get(key) else { return };
         if let Some(scanning) = modem.scanning {
-            let elapsed = now.saturating_sub(scanning.began_mono_ms);
-            if elapsed >= SCAN_MS {
-                let elapsed_ms = u32::try_from(elapsed).unwrap_or(u32::MAX);
-                self.scan_failed(now, key, "no answer", elapsed_ms, out);
+            if now.saturating_sub(scanning.began_mono_ms) >= SCAN_MS {
+                self.scan_ends(now, now, key, "no answer", out);
             }
             return;
         }
@@ -183,7 +198,26 @@ impl Tracker {
         out.push(self.write(&said.modem, said.at_mono_ms, false, Outcome::Reading(Reading::Scan(scan))));
     }
 
+    /// The modem is gone, or was not asked: a search that runs is over.
+    pub(super) fn scan_ends(&mut self, now: u64, at: u64, key: &ModemKey, why: &str, out: &mut Vec<Do>) {
+        let Some(scanning) = self.modems.get(key).and_then(|modem| modem.scanning) else { return };
+        let elapsed_ms = u32::try_from(now.saturating_sub(scanning.began_mono_ms)).unwrap_or(u32::MAX);
+        self.scan_failed(at, key, why, elapsed_ms, out);
+    }
+
+    /// The source did not take the question.
+    pub fn scan_was_lost(&mut self, now: u64, key: &ModemKey) -> Vec<Do> {
+        let mut out = Vec::new();
+        self.scan_ends(now, now, key, "the modem's reader is busy", &mut out);
+        self.judge(key);
+        out
+    }
+
+    /// It says for how long the modem was off its network; a search that was given up before is said already.
     pub(super) fn scan_failed(&mut self, at: u64, key: &ModemKey, why: &str, elapsed_ms: u32, out: &mut Vec<Do>) {
+        if self.modems.get(key).is_none_or(|modem| modem.scanning.is_none()) {
+            return;
+        }
         self.scan_ended(key, Err(why.to_owned()), out);
         let late = u64::from(elapsed_ms) >= SCAN_MS;
         let kind = if late { FailureKind::Timeout } else { FailureKind::Denied };
@@ -218,7 +252,7 @@ impl Tracker {
         let interface = self.may_check(key)?;
         let mut out = Vec::new();
         if let Some(modem) = self.modems.get_mut(key) {
-            modem.checking = Some(Checking::default());
+            modem.checking = Some(Checking::begun(now));
         }
         self.set_pace(now, key, &mut out);
         out.push(Do::Ask(Ask::Refresh(key.clone())));
@@ -251,16 +285,32 @@ impl Tracker {
         }
     }
 
-    /// A check has ended: one sample, with what was seen meanwhile.
+    fn able(&self, key: &ModemKey) -> Vec<Technology> {
+        self.picture.modems.get(key).map(|state| able(state, &self.settings.bands)).unwrap_or_default()
+    }
+
+    fn can_show(&self, key: &ModemKey, technology: &Technology) -> bool {
+        let known = self.picture.modems.get(key).zip(self.modems.get(key));
+        known.is_some_and(|(state, modem)| can_show(state, &modem.shown, technology))
+    }
+
+    /// A check has ended: one sample, with what was seen meanwhile. Where the modem showed nothing, nothing is refuted.
     pub fn checked(&mut self, now: u64, key: &ModemKey, result: Result<Transferred, ProbeError>) -> Vec<Do> {
         let mut out = Vec::new();
         let Some(checking) = self.modems.get_mut(key).and_then(|modem| modem.checking.take()) else { return out };
-        let able = self.picture.modems.get(key).map(|state| able(state, &self.settings.bands)).unwrap_or_default();
         match result {
             Err(error) => out.push(self.failure(key, now, false, error.into())),
+            Ok(Transferred { elapsed_ms, .. }) if checking.seen.is_empty() => {
+                let detail = "technology check: the modem showed no signal while it ran".to_owned();
+                let (kind, elapsed_ms) = (FailureKind::Timeout, Some(elapsed_ms));
+                out.push(self.failure(key, now, false, Failed { of: Attempt::Radio, kind, detail, elapsed_ms }));
+            }
             Ok(Transferred { down_bps, elapsed_ms, bytes }) => {
+                let mut able = self.able(key);
+                able.retain(|technology| self.can_show(key, technology));
                 let heard = self.modems.get(key).and_then(|modem| modem.radio.heard.as_ref());
-                let last = heard.map(|(_, signal)| reading(signal, Some(Taken::Check)));
+                let since = heard.filter(|(at, _)| *at > checking.began_mono_ms);
+                let last = since.map(|(_, signal)| reading(signal, Some(Taken::Check)));
                 let check = Some(TechnologyCheck { down_bps, elapsed_ms, bytes, able, seen: checking.seen });
                 let radio = RadioReading { taken: Some(Taken::Check), check, ..last.unwrap_or_default() };
                 out.push(self.write(key, now, false, Outcome::Reading(Reading::Radio(radio))));

@@ -1,5 +1,7 @@
 //! Scripts of what modems say, and the samples that they become.
 
+mod checks;
+
 use super::*;
 use crate::config::ModemSource;
 use crate::device::modem::{Bearer, Identity, Registered, Signal, Sim};
@@ -255,7 +257,13 @@ fn a_modem_that_repeats_itself_while_nothing_answers_gives_no_signal() {
     check("dead", script(tried(Some(500), Some(50_000))), &wanted(["61 radio -90 stale", "91 radio -90 stale"]));
     check("never answered", script(tried(None, Some(50_000))), &wanted(["61 radio -90 stale", "91 radio -90 stale"]));
     check("answered since", script(tried(Some(40_000), Some(50_000))), &wanted(["61 radio -90", "91 radio -90"]));
-    check("alive", script(tried(Some(50_000), Some(20_000))), &wanted(["61 radio -90", "91 radio -90"]));
+    let alive = check("alive", script(tried(Some(50_000), Some(20_000))), &wanted(["61 radio -90", "91 radio -90"]));
+    assert!(!alive.tracker.picture().modems[&key()].stale && alive.tracker.aimed(91_000, &key()).is_ok());
+    let mut dead = run(settings(), script(tried(Some(500), Some(50_000)))).tracker;
+    assert!(dead.picture().modems[&key()].stale, "whoever looks at the picture sees it");
+    assert_eq!(dead.aimed(91_000, &key()), Err(NotNow::Stale));
+    dead.hear(92_000, &Said { modem: key(), at_mono_ms: 92_000, what: signal(-91.0) });
+    assert!(!dead.picture().modems[&key()].stale && dead.aimed(92_000, &key()).is_ok());
 }
 
 #[test]
@@ -321,34 +329,6 @@ fn a_scan_becomes_a_sample_and_one_without_an_answer_a_failure_after_five_minute
     let told = run(of_config, script).told();
     let why = "Scan/Busy the modem carries the uplink that reports leave by; a scan would cut it";
     assert_eq!(told, ["0! Home".to_owned(), format!("3600 {why}")]);
-}
-
-#[test]
-fn a_technology_check_runs_where_5g_is_possible_and_tells_what_was_seen() {
-    let mut with_check = settings();
-    with_check.check = Some(RadioCheckConfig {
-        url: "http://127.0.0.1/garbage.php".into(),
-        per_day: 2,
-        month_bytes: 100_000_000,
-        ca_file: None,
-    });
-    let able = |able: &[Technology]| Event::Present(Identity { able: able.to_vec(), ..Identity::default() });
-    let script = |able: Event| vec![(0, Says(able)), (1, Says(home())), (70, Until)];
-    assert_eq!(run(with_check.clone(), script(able(&[Technology::Lte]))).others, []);
-    assert_eq!(run(settings(), script(able(&[Technology::NrNsa]))).others, []);
-    let mut ran = run(with_check.clone(), script(able(&[Technology::Lte, Technology::NrNsa])));
-    assert_eq!(ran.others, [Do::Check { modem: key(), interface: "wwan0".into() }]);
-    assert_eq!(ran.paces().last(), Some(&(62, 1_000)));
-    let said = Said { modem: key(), at_mono_ms: 65_000, what: signal(-88.0) };
-    ran.tracker.hear(65_000, &said);
-    let got = Transferred { down_bps: 1_040_000, elapsed_ms: 10_000, bytes: 1_300_000 };
-    let things = ran.tracker.checked(72_000, &key(), Ok(got));
-    let Do::Write(write) = &things[0] else { panic!("{things:?}") };
-    assert_eq!(told(write), "72 radio -88 check able [Lte, NrNsa] seen [Lte]");
-    assert_eq!(things[1], Do::Ask(Ask::Pace { modem: key(), signal_ms: 30_000 }));
-    // By the bands that somebody wrote down where the modem does not say.
-    with_check.bands = vec!["B3".into(), "n78".into()];
-    assert_eq!(run(with_check, script(able(&[]))).others.len(), 1);
 }
 
 #[test]

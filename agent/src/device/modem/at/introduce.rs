@@ -29,6 +29,7 @@ impl Session<'_> {
             manufacturer,
             model,
             interface: self.config.interface.clone(),
+            shows: self.family.shows(),
             ..Identity::default()
         };
         self.say(Event::Present(self.identity.clone())).await?;

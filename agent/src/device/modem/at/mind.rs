@@ -6,6 +6,7 @@
 
 use super::bounded;
 use crate::device::modem::decode::{Decoded, Kind, Service};
+use crate::device::modem::operator::is_other;
 use crate::device::modem::{Bearer, Registered, Signal, Sim};
 use phusong_protocol::{RadioCell, RegistrationStat, ServiceState, Technology};
 
@@ -82,6 +83,10 @@ impl Mind {
             // What was seen of the cell and of the network belongs to the state before.
             (self.seen, self.cause, self.operator) = (None, None, None);
         }
+        if !self.is_denied() {
+            // The next denial has a cause of its own.
+            self.cause = None;
+        }
         self.unsettle(now);
     }
 
@@ -117,9 +122,19 @@ impl Mind {
         Some(folded)
     }
 
-    /// Whether the network says no and does not say why.
+    fn is_denied(&self) -> bool {
+        self.fold().is_some_and(|folded| folded.stat == RegistrationStat::Denied)
+    }
+
+    /// Whether the network says no and its line does not say why. Asked again and again: a denial may follow another.
     pub fn is_denied_without_cause(&self) -> bool {
-        self.fold().is_some_and(|folded| folded.stat == RegistrationStat::Denied && folded.reject_cause.is_none())
+        self.is_denied() && self.said_cause().is_none()
+    }
+
+    /// Of the lines of registration.
+    fn said_cause(&self) -> Option<u16> {
+        let said = self.domains[..CIRCUIT].iter().flatten().find_map(|domain| domain.reject);
+        said.filter(|reject| reject.standard).map(|reject| reject.cause)
     }
 
     pub fn is_registered(&self) -> bool {
@@ -157,8 +172,7 @@ impl Mind {
         let seen = self.seen.as_ref();
         let serving = network.map(|(network, _)| network.clone()).or_else(|| seen.and_then(|seen| seen.plmn.clone()));
         let technology = chosen.technology.or_else(|| network.and_then(|(_, technology)| *technology));
-        let refused = self.domains[..CIRCUIT].iter().flatten().find_map(|domain| domain.reject);
-        let refused = refused.filter(|reject| reject.standard).map(|reject| reject.cause).or(self.cause);
+        let refused = self.said_cause().or(self.cause);
         Some(Registered {
             stat,
             service: self.service(stat),
@@ -192,8 +206,10 @@ impl Mind {
             | RegistrationStat::Denied
             | RegistrationStat::Unknown => {
                 let home = self.sim.as_ref().and_then(|sim| sim.plmn.as_deref());
-                let foreign = seen.and_then(|seen| seen.plmn.as_deref()).zip(home).is_some_and(|(at, home)| at != home);
+                let foreign = is_other(seen.and_then(|seen| seen.plmn.as_deref()), home);
                 match service {
+                    // Who is refused camps somewhere, also on the network that refuses him: that says nothing of it.
+                    _ if stat == RegistrationStat::Denied => foreign.then_some(ServiceState::Limited),
                     Some(Service::Limited) => Some(ServiceState::Limited),
                     Some(Service::None) => Some(ServiceState::None),
                     // `stat` 4 says that the modem does not know; a foreign network alone does not either.
@@ -219,7 +235,10 @@ impl Mind {
             if cell.technology.is_none() && one.has_level() {
                 cell.technology = registered.as_ref().and_then(|now| now.technology);
             }
-            let is_cell = one.has_level() || cell.pci.is_some() || cell.arfcn.is_some() || cell.cell_id.is_some();
+            // 5G whose numbers nobody can read is there all the same.
+            let unread = cell.technology.is_some_and(is_nr) && !one.doubtful.is_empty();
+            let named = cell.pci.is_some() || cell.arfcn.is_some() || cell.cell_id.is_some();
+            let is_cell = one.has_level() || named || unread;
             if !is_cell {
                 continue;
             }

@@ -3,6 +3,8 @@
 //! In: what the modem calls itself. Out: commands that read, never one that sets, but for reports of changes. Refuses to
 //! know: what they answer. Limits: a maker that is not named here is asked what TS 27.007 has.
 
+use phusong_protocol::Technology;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     Quectel,
@@ -36,6 +38,12 @@ impl Family {
             Family::Huawei => &["AT^HCSQ?", "AT^SYSINFOEX"],
             Family::Other => &[],
         }
+    }
+
+    /// What its readings can show. What TS 27.007 has shows 5G only where the modem's own reply has places for it.
+    pub fn shows(self) -> Vec<Technology> {
+        let with_nr = matches!(self, Family::Quectel | Family::Simcom | Family::Huawei).then_some(Technology::Nr);
+        [Technology::Gsm, Technology::Umts, Technology::Lte].into_iter().chain(with_nr).collect()
     }
 
     /// The level of each receiving branch of the serving cell.

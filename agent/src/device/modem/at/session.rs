@@ -107,8 +107,8 @@ pub struct Session<'a> {
     pub(super) reports: bool,
     /// Commands that it refused, and how often.
     refused: BTreeMap<String, u8>,
-    /// `+CEER` while a bearer stood: no cause of what comes.
-    pub(super) old_failure: Option<String>,
+    /// `+CEER` when it was asked first, or while a bearer stood: no cause of what comes.
+    pub(super) old_failure: Option<Option<String>>,
 }
 
 impl<'a> Session<'a> {
@@ -205,6 +205,7 @@ impl<'a> Session<'a> {
         self.refused.clear();
         self.done = Done::default();
         self.mind = Mind::default();
+        self.old_failure = None;
         if let Err(stop) = self.introduce().await {
             return stop;
         }

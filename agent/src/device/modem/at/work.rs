@@ -10,7 +10,7 @@ use super::{bounded, reply, sim};
 use crate::device::clock::mono_ms;
 use crate::device::modem::decode::{Decoded, Kind, Service};
 use crate::device::modem::{Bearer, Event, Sim};
-use phusong_protocol::{BearerState, RadioCell, SimState};
+use phusong_protocol::{BearerState, RadioCell, SimState, Technology};
 
 /// Changes are reported; this is for those that were not.
 const REGISTRATION_MS: u64 = 10_000;
@@ -19,6 +19,7 @@ const REGISTRATION_ALONE_MS: u64 = 2_000;
 const SIM_MS: u64 = 60_000;
 const SIM_BUSY_MS: u64 = 30_000;
 const BEARER_MS: u64 = 30_000;
+const CESQ_WITH_NR: usize = 9;
 /// Neighbours of one reading.
 const NEIGHBOURS: usize = 32;
 /// Access points that carry no data of users.
@@ -102,6 +103,7 @@ impl Session<'_> {
             if !answered {
                 let parts = self.ask(command).await?.parts();
                 objects.extend(self.decode(&parts.join("\n")));
+                self.learn_what_shows(&parts).await?;
             }
         }
         self.done.serving = Some(mono_ms());
@@ -111,6 +113,16 @@ impl Session<'_> {
         }
         // A change that came meanwhile waits for its own reading.
         if self.done.registration.is_some() { self.settle(true).await } else { Ok(()) }
+    }
+
+    /// A `+CESQ` with nine values has places for 5G, one with six has none (TS 27.007 8.69).
+    async fn learn_what_shows(&mut self, parts: &[String]) -> Result<(), Stop> {
+        let with_nr = |line: &String| line.starts_with("+CESQ") && reply::fields(line).len() >= CESQ_WITH_NR;
+        if self.identity.shows.contains(&Technology::Nr) || !parts.iter().any(with_nr) {
+            return Ok(());
+        }
+        self.identity.shows.push(Technology::Nr);
+        self.say(Event::Present(self.identity.clone())).await
     }
 
     pub(super) async fn read_neighbours(&mut self) -> Result<(), Stop> {
@@ -209,8 +221,8 @@ impl Session<'_> {
         let (mut state, mut cause) = (BearerState::Disconnected, None);
         if connected {
             state = BearerState::Connected;
-            self.old_failure = failure.clone();
-        } else if failure != self.old_failure
+            self.old_failure = Some(failure.clone());
+        } else if failure != *self.old_failure.get_or_insert_with(|| failure.clone())
             && let Some(Cause::Session(number)) = failure.as_deref().and_then(causes::of)
             && causes::refuses(number)
         {

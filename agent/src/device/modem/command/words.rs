@@ -273,6 +273,7 @@ impl Line {
             interface: short(self.interface),
             able,
             bands,
+            ..Identity::default()
         }
     }
 }

@@ -55,6 +55,14 @@ pub fn of_signal(signal: &Props) -> BTreeMap<&'static str, Props> {
     named.filter_map(|name| Some((name, signal.get(name)?.props())).filter(|(_, props)| !props.is_empty())).collect()
 }
 
+/// The technologies that have a dictionary, filled or not.
+pub fn shown(signal: Option<&Props>) -> Vec<Technology> {
+    let all =
+        [("Gsm", Technology::Gsm), ("Umts", Technology::Umts), ("Lte", Technology::Lte), ("Nr5g", Technology::Nr)];
+    let has = |name: &str| signal.is_some_and(|signal| signal.get(name).is_some());
+    all.into_iter().filter(|(name, _)| has(name)).map(|(_, technology)| technology).collect()
+}
+
 /// One cell for each technology with a level. What is known of the access rules out what was left from before.
 pub fn cells(levels: &BTreeMap<&'static str, Props>, access: Access) -> Vec<RadioCell> {
     let nr = if access.has(NR) || !levels.contains_key("Lte") { access.nr() } else { Technology::Nr };

@@ -252,7 +252,7 @@ impl Modem {
         if broken.is_some() {
             return;
         }
-        let identity = words::identity(modem);
+        let identity = words::identity(modem, self.all.get("Modem.Signal"));
         if self.told.identity.as_ref() != Some(&identity) {
             self.told.identity = Some(identity.clone());
             step.events.push(Event::Present(identity));
@@ -323,7 +323,8 @@ impl Modem {
             && !self.levels.now.is_empty()
             && now < self.levels.changed_at + STILL_MS;
         let mut registered = words::registered(&self.all, self.place.as_ref(), camps);
-        if registered.is_none() && self.told.registered.is_some() {
+        // Of one that was switched off nothing is known: that it is not registered is no fault of the network.
+        if (registered.is_none() || !self.enabled) && self.told.registered.is_some() {
             // Without a SIM ModemManager has no such interface.
             let absent = self.told.sim.as_ref().is_some_and(|sim| sim.state == SimState::Absent);
             let stat = if absent { RegistrationStat::NoSim } else { RegistrationStat::Unknown };

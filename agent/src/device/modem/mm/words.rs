@@ -25,7 +25,8 @@ pub const UNMANAGED: u32 = 1 << 4;
 /// `MMModemPortType`.
 const NET: i64 = 2;
 
-pub fn identity(modem: &Props) -> Identity {
+/// `signal`: of `Modem.Signal`; one that has no dictionary for 5G can never show it.
+pub fn identity(modem: &Props, signal: Option<&Props>) -> Identity {
     let ports = modem.list("Ports").iter().map(Value::list);
     let net = ports.filter(|port| port.get(1).and_then(Value::int) == Some(NET));
     let interface = net.filter_map(|port| port.first()?.text()).next().map(str::to_owned);
@@ -42,6 +43,7 @@ pub fn identity(modem: &Props) -> Identity {
         interface,
         able: able.map(|(_, technology)| technology).collect(),
         bands: modem.list("CurrentBands").iter().filter_map(|band| levels::band(band.int()?)).collect(),
+        shows: levels::shown(signal),
     }
 }
 
@@ -141,9 +143,8 @@ pub fn registered(all: &Interfaces, place: Option<&RadioCell>, camps: bool) -> O
         RegistrationStat::Home | RegistrationStat::HomeSmsOnly => Some(ServiceState::Home),
         RegistrationStat::Roaming | RegistrationStat::RoamingSmsOnly => Some(ServiceState::Roaming),
         RegistrationStat::EmergencyOnly => Some(ServiceState::Limited),
-        RegistrationStat::Idle | RegistrationStat::Searching | RegistrationStat::Denied if camps => {
-            Some(ServiceState::Limited)
-        }
+        // Not of one that is refused: whose cell it hears is not said, and it may be that of its own network.
+        RegistrationStat::Idle | RegistrationStat::Searching if camps => Some(ServiceState::Limited),
         _ => None,
     };
     let code = three.text("OperatorCode").filter(|_| serves).and_then(plmn_of);

@@ -51,14 +51,17 @@ const AT_HOME: &str = "+CREG: 3,1,\"1F00\",\"79D903\",7\n+CEREG: 3,1,\"1F00\",\"
 fn service_is_said_as_far_as_the_modem_shows_it() {
     use RegistrationStat::{Denied, EmergencyOnly, Home, HomeSmsOnly, Idle, Roaming, Searching, Unknown};
     use ServiceState as S;
-    let limited_abroad =
-        "+QENG: \"servingcell\",\"LIMSRV\",\"LTE\",\"FDD\",452,01,7676A09,188,1350,3,3,3,603,-104,-9,-78,11,23";
+    let limited_on = |mnc: &str| {
+        format!(
+            "+QENG: \"servingcell\",\"LIMSRV\",\"LTE\",\"FDD\",452,{mnc},7676A09,188,1350,3,3,3,603,-104,-9,-78,11,23"
+        )
+    };
     let cpsi = "+CPSI: LTE,Online,452-01,0x5A1E,187214780,257,EUTRAN-BAND3,1825,4,4,-102,-924,-632,13";
     let cases = [
         (AT_HOME.to_owned(), Home, Some(S::Home)),
         ("+CEREG: 3,5,\"1F00\",\"79D903\",7".into(), Roaming, Some(S::Roaming)),
         ("+CEREG: 3,2".into(), Searching, None),
-        (format!("+CEREG: 3,0\n{limited_abroad}"), Idle, Some(S::Limited)),
+        (format!("+CEREG: 3,0\n{}", limited_on("01")), Idle, Some(S::Limited)),
         (format!("+CEREG: 3,2\n{cpsi}"), Searching, Some(S::Limited)),
         (format!("+CEREG: 3,4\n{cpsi}"), Unknown, None),
         ("+CEREG: 3,2\n+QENG: \"servingcell\",\"SEARCH\"".into(), Searching, Some(S::None)),
@@ -66,6 +69,12 @@ fn service_is_said_as_far_as_the_modem_shows_it() {
         ("+CREG: 3,8".into(), EmergencyOnly, Some(S::Limited)),
         ("+CEREG: 3,6".into(), HomeSmsOnly, None),
         ("+CEREG: 3,3,,,,0,11\n+CREG: 3,1".into(), Denied, None),
+        // An unpaid SIM camps on the network that refuses it; that says nothing of the network.
+        (format!("+CEREG: 3,3\n{}", limited_on("04")), Denied, None),
+        (format!("+CEREG: 3,3\n{}", limited_on("06")), Denied, None),
+        ("+CEREG: 3,3\n+QENG: \"servingcell\",\"LIMSRV\"".into(), Denied, None),
+        ("+CEREG: 3,3\n+QENG: \"servingcell\",\"SEARCH\"".into(), Denied, None),
+        (format!("+CEREG: 3,3\n{}", limited_on("01")), Denied, Some(S::Limited)),
         ("+CEREG: 3,0\n+CREG: 3,1,\"0001\",\"0010\",0".into(), Home, Some(S::Home)),
     ];
     for (lines, stat, service) in cases {
@@ -93,6 +102,30 @@ fn a_denial_carries_its_cause_and_registering_forgets_it() {
     assert!(modem.mind.is_denied_without_cause());
     modem.mind.cause(7, 0);
     assert_eq!(modem.mind.settle(0, true).expect("it is told").reject_cause, Some(7));
+}
+
+#[test]
+fn each_denial_has_a_cause_of_its_own() {
+    let mut modem = Modem::with_sim("452-04");
+    assert_eq!(modem.reads("+CEREG: 3,3").expect("it is told").reject_cause, None);
+    modem.mind.cause(15, 0);
+    assert_eq!(modem.mind.settle(0, true).expect("it is told").reject_cause, Some(15));
+    // It goes on being refused: the cause is asked for again, and may be another.
+    assert!(modem.mind.is_denied_without_cause());
+    modem.mind.cause(8, 0);
+    assert_eq!(modem.mind.settle(0, true).expect("it is told").reject_cause, Some(8));
+    assert_eq!(modem.reads("+CEREG: 3,2").expect("it is told").reject_cause, None);
+    let again = modem.reads("+CEREG: 3,3").expect("it is told");
+    assert_eq!((again.stat, again.reject_cause), (RegistrationStat::Denied, None), "nobody asked for it yet");
+}
+
+#[test]
+fn five_g_on_a_scale_that_nobody_knows_is_there_all_the_same() {
+    let mut modem = Modem::with_sim("452-04");
+    modem.reads(AT_HOME);
+    let signal = modem.mind.signal(&decode("^HCSQ: \"NR\",40,50,60", None), 0);
+    let cells: Vec<_> = signal.cells.iter().map(|cell| (cell.technology, cell.rsrp_dbm)).collect();
+    assert_eq!(cells, [(Some(Technology::Nr), None)]);
 }
 
 #[test]

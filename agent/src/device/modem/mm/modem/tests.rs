@@ -85,6 +85,17 @@ fn a_level_without_registration_is_limited_service_while_it_moves_and_only_when_
 }
 
 #[test]
+fn whoever_is_refused_has_no_limited_service_however_many_levels_come() {
+    let mut modem = modem(REGISTERED, 1);
+    modem.step(0);
+    modem.changed("Modem.Modem3gpp", props(&[("RegistrationState", Value::Int(3))]), &[]);
+    assert_eq!(registrations(&modem.step(1_000)), [(RegistrationStat::Denied, None)]);
+    modem.changed("Modem.Signal", props(&[("Lte", level(-99.0))]), &[]);
+    assert_eq!(registrations(&modem.step(3_000)), []);
+    assert_eq!(registrations(&modem.step(11_000)), [], "whose cell it is nobody says");
+}
+
+#[test]
 fn what_a_modem_cannot_do_is_asked_once_and_what_failed_is_asked_again() {
     let mut modem = modem(words::DISABLED, 0);
     assert!(modem.step(0).jobs.contains(&Job::Enable));
