@@ -5,18 +5,22 @@
 use phusong_agent::attempt::Means;
 use phusong_agent::config::Config;
 use phusong_agent::control::{Client, ControlError, Served, serve, socket_path};
+use phusong_agent::device::clock;
 use phusong_agent::device::modem::ModemKey;
+use phusong_agent::device::position::Fix;
 use phusong_agent::modems::exchange::{Exchange, Load};
 use phusong_agent::modems::{self, Handle, Inputs};
 use phusong_agent::plan::Plan;
 use phusong_agent::publish::{Applied, Hurry, PublishStatus, WallClock};
+use phusong_agent::record::Stamper;
 use phusong_agent::sampler::{Order, Sampler};
 use phusong_agent::spool::{BatchRequest, Pick};
 use phusong_agent::start::Started;
 use phusong_agent::status::Facts;
+use phusong_agent::survey::{self, Ask, Request};
 use phusong_protocol::{
-    Epoch, Outcome, Ranges, Reading, RegistrationReading, RegistrationStat, Sample, ServiceState, Taken, Technology,
-    decode, limits,
+    Epoch, Mark, Outcome, PlaceSource, Ranges, Reading, RegistrationReading, RegistrationStat, Sample, ServiceState,
+    Taken, Technology, decode, limits,
 };
 use std::fs::File;
 use std::io::{Read, Write};
@@ -24,7 +28,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// Far longer than anything here takes on a busy machine.
@@ -263,6 +267,77 @@ async fn while_a_modem_searches_for_operators_nothing_is_measured_and_nothing_fa
     assert!(matches!(round.outcome, Outcome::Reading(_)), "{round:?}");
     drop(orders);
     sampling.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_record_of_commissioning_that_is_broken_off_leaves_no_sample_of_its_end() {
+    let mut lab = lab("broken-off").await;
+    lab.says(&[r#"{"kind":"modem","able":["lte","nr_nsa"]}"#, HOME, LTE]);
+    let client = lab.client();
+    until(async || lab.handle.picture.borrow().modems.get(&key()).is_some_and(|modem| modem.signal.is_some())).await;
+    drop(client.accept(&key()).await.unwrap());
+    lab.says(&[LTE]);
+    // Refused until the record is over.
+    until(async || client.radio_check(&key()).await.is_ok()).await;
+    let of_a_choice = |sample: &Sample| match &sample.outcome {
+        Outcome::Reading(Reading::Radio(reading)) => reading.taken.is_some(),
+        _ => false,
+    };
+    let samples = lab.samples().await;
+    assert!(!samples.iter().any(of_a_choice), "{samples:?}");
+}
+
+#[tokio::test]
+async fn a_survey_that_is_stopped_indoors_says_that_indoors_is_over_without_a_position() {
+    let mut lab = lab("indoors").await;
+    lab.says(&[HOME, LTE]);
+    let text = format!(
+        "site = \"lab\"\nprobe = \"p1\"\ndata_dir = {:?}\nposition = {{ source = \"gpsd\" }}\n\
+         [setup]\nenvironment = \"outdoor\"\n[[broker]]\nurl = \"mqtt://127.0.0.1:1\"\n\
+         [[modem]]\nname = \"m\"\nsource = \"command\"\ncommand = [\"true\"]\n",
+        lab.dir
+    );
+    let config = watch::Sender::new(Arc::new(Config::parse("lab", &text).unwrap()));
+    let here = Fix {
+        at_mono_ms: clock::mono_ms(),
+        lat: 21.6,
+        lon: 105.8,
+        accuracy_m: Some(4.0),
+        altitude_m: None,
+        speed_mps: None,
+        track_deg: None,
+        source: PlaceSource::Gps,
+        utc_ms: Some(1_796_000_000_000),
+    };
+    let fix = watch::Sender::new(Some(here));
+    let inputs = survey::Inputs {
+        config: config.subscribe(),
+        stamper: Stamper { fix: fix.subscribe(), ..lab.started.stamper.clone() },
+        spool: lab.started.spool.clone(),
+        means: lab.means.clone(),
+        fix: fix.subscribe(),
+        modems: lab.handle.clone(),
+        setup: watch::Sender::new(None),
+    };
+    let asks = survey::start(inputs).unwrap();
+    let ask = async |ask: Ask| {
+        let (answer, answered) = oneshot::channel();
+        asks.send(Request { ask, answer }).await.unwrap();
+        let answer = answered.await.unwrap();
+        assert_eq!(answer.refused, []);
+    };
+    ask(Ask::Start { name: "walk".into(), note: None }).await;
+    ask(Ask::Mark { mark: Mark::Indoor, note: None }).await;
+    fix.send_replace(None);
+    ask(Ask::Stop).await;
+    let said = |sample: &Sample| match &sample.outcome {
+        Outcome::Reading(Reading::Position(p)) => Some((p.mark, p.survey.clone(), p.lat, p.accuracy_m)),
+        _ => None,
+    };
+    let walk = || Some("walk".to_owned());
+    let wanted =
+        [(None, walk(), 21.6, Some(4.0)), (Some(Mark::Indoor), walk(), 21.6, Some(4.0)), (None, walk(), 21.6, None)];
+    assert_eq!(lab.samples().await.iter().filter_map(said).collect::<Vec<_>>(), wanted);
 }
 
 #[tokio::test]
