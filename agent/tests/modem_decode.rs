@@ -2,7 +2,7 @@
 //!
 //! `modem_fixtures/*.txt`: `reply | object`, or a list of objects, each without `raw`; `# model NAME` holds for the file.
 
-use phusong_agent::device::modem::decode::{Decoded, decode};
+use phusong_agent::device::modem::decode::{Decoded, Kind, Reject, Service, decode};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
@@ -80,6 +80,61 @@ fn every_object_keeps_its_line() {
     let reply = "\r\n+CEREG: 1, 1F00, 79D903 ,7\r\n\r\n+QENG: \"NR5G-NSA\",\r\n";
     let raws: Vec<String> = decode(reply, None).into_iter().map(|one| one.raw).collect();
     assert_eq!(raws, ["+CEREG: 1, 1F00, 79D903 ,7", "+QENG: \"NR5G-NSA\","]);
+}
+
+#[test]
+fn limited_service_is_seen_whatever_word_the_modem_has_for_it() {
+    let cases = [
+        (
+            "+CPSI: LTE-LIMITED,Online,460-01,0x18DB,8718111,313,EUTRAN-BAND3,1650,5,5,-147,-958,-612,30",
+            Service::Limited,
+        ),
+        ("+CPSI: GSM-LIMITED,Online,460-00,0x182d,12401,27 EGSM 900,-64,2110,42-42", Service::Limited),
+        (
+            "+QENG: \"servingcell\",\"LIMSRV\",\"eMTC\",\"FDD\",240,42,C511706,6,9435,28,2,2,8,-82,-5,-63,16,57",
+            Service::Limited,
+        ),
+        ("^SYSINFOEX:1,3,0,1,,6,\"LTE\",101,\"LTE\"", Service::Limited),
+        ("^SYSINFOEX:3,3,0,1,,6,\"LTE\",101,\"LTE\"", Service::Limited),
+        ("^SYSINFOEX:4,0,0,1,,6,\"LTE\",101,\"LTE\"", Service::None),
+        ("+QNWINFO: \"NONE\"", Service::None),
+        ("+QCSQ: \"NOSERVICE\"", Service::None),
+        ("^MONSC: NONE", Service::None),
+    ];
+    for (line, service) in cases {
+        assert_eq!(decode(line, None).first().and_then(|one| one.service), Some(service), "{line}");
+    }
+}
+
+#[test]
+fn a_denial_without_a_place_has_its_cause() {
+    for line in ["+CEREG: 3,,,7,0,15", "+CEREG: 3,\"\",\"\",7,0,15", "+CEREG: 3,3,,,7,0,15", "+CEREG: 3,,,,0,15"] {
+        let one = &decode(line, None)[0];
+        assert_eq!((one.stat, one.reject), (Some(3), Some(Reject { standard: true, cause: 15 })), "{line}");
+    }
+}
+
+#[test]
+fn a_carrier_that_is_not_configured_serves_nobody_and_one_of_zeros_is_no_measurement() {
+    let off = &decode("+QCAINFO: \"SCC\",275,50,\"LTE BAND 1\",0,17,-99,-12,-70,9", None)[0];
+    assert_eq!((off.serving, off.pci), (Some(false), Some(17)));
+    for line in
+        ["+QCAINFO: \"SCC\",0,0,\"LTE BAND 0\",0,0,0,0,0,0", "+QCAINFO: \"SCC\",1300,75,\"NR5G BAND 3\",0,0,0,0,0"]
+    {
+        let none = &decode(line, None)[0];
+        assert_eq!((none.kind, none.state.as_deref()), (Some(Kind::Signal), Some("no cell")), "{line}");
+        assert!(!none.has_level() && none.pci.is_none() && none.serving.is_none(), "{line}");
+    }
+}
+
+#[test]
+fn a_wide_cell_refutes_gsm() {
+    for line in
+        ["+CREG: 2,1,\"2AFB\",\"2FAA03\",0", "+CGREG: 2,1,\"2AFB\",\"2FAA03\",3", "+CEREG: 2,1,\"2AFB\",\"2FAA\",0"]
+    {
+        let one = &decode(line, None)[0];
+        assert!(one.technology.is_none() && one.act.is_some() && one.cell_id.is_some(), "{line}: {one:?}");
+    }
 }
 
 /// The commas of a line that stand in no quotes.

@@ -44,7 +44,12 @@ pub const TARGETS: &[Target] = &[
         name: "modem_quectel",
         run: modem::quectel,
         seeds: MODEM_SEEDS,
-        sources: &["agent/src/device/modem/decode/quectel.rs", "agent/src/device/modem/decode/scale.rs"],
+        sources: &[
+            "agent/src/device/modem/decode/quectel.rs",
+            "agent/src/device/modem/decode/neighbours.rs",
+            "agent/src/device/modem/decode/carriers.rs",
+            "agent/src/device/modem/decode/scale.rs",
+        ],
     },
     Target {
         name: "modem_simcom",

@@ -18,7 +18,7 @@ pub fn operators(data: &[u8]) {
 }
 
 pub fn quectel(data: &[u8]) {
-    family(data, &["+QENG:", "+QCAINFO:", "+QRSRP:", "+QRSRQ:", "+QSINR:"]);
+    family(data, &["+QENG:", "+QCAINFO:", "+QCSQ:", "+QRSRP:", "+QRSRQ:", "+QSINR:"]);
 }
 
 pub fn simcom(data: &[u8]) {
@@ -26,7 +26,7 @@ pub fn simcom(data: &[u8]) {
 }
 
 pub fn huawei(data: &[u8]) {
-    family(data, &["^HCSQ:", "^SYSINFOEX:"]);
+    family(data, &["^HCSQ:", "^SYSINFOEX:", "^MONSC:"]);
 }
 
 pub fn reply(data: &[u8]) {
@@ -58,7 +58,7 @@ fn possible(one: &Decoded, text: &str) {
     let good = within(one.rsrp_dbm, -156.0, -31.0)
         && within(one.rsrq_db, -43.5, 20.0)
         && within(one.sinr_db, -23.5, 40.0)
-        && within(one.sinr_raw, -1000.0, 1000.0)
+        && within(one.sinr_raw, -3276.0, 3276.0)
         && within(one.rssi_dbm, -125.0, -10.0)
         && within(one.rscp_dbm, -121.0, -24.0)
         && within(one.ecio_db, -32.5, 0.0)

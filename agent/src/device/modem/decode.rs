@@ -5,9 +5,11 @@
 //! sentinel is left out; what is disputed is left out, too, and named in `doubtful`. Refuses to know: ports, time,
 //! earlier replies; every line decodes by itself. Limits: 4 KiB a line, 1,024 objects a reply; never panics.
 
+mod carriers;
 mod huawei;
 mod indexes;
 mod line;
+mod neighbours;
 mod operators;
 mod quectel;
 mod registration;
@@ -237,14 +239,16 @@ fn one(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) {
         "+CREG" | "+CGREG" | "+CEREG" | "+C5GREG" => registration::registration(line, all),
         "+COPS" => operators::cops(line, all),
         "+QENG" => quectel::qeng(line, model, all),
-        "+QCAINFO" => quectel::qcainfo(line, model, all),
-        "+QRSRP" | "+QRSRQ" | "+QSINR" => quectel::branches(line, model, all),
+        "+QCSQ" => quectel::qcsq(line, all),
+        "+QCAINFO" => carriers::qcainfo(line, model, all),
+        "+QRSRP" | "+QRSRQ" | "+QSINR" => carriers::branches(line, model, all),
         "+QNWINFO" => operators::qnwinfo(line, all),
         "+QSCAN" => operators::qscan(line, all),
         "+QOPS" => operators::qops(line, all),
         "+CPSI" => simcom::cpsi(line, model, all),
         "^HCSQ" => huawei::hcsq(line, all),
         "^SYSINFOEX" => huawei::sysinfoex(line, all),
+        "^MONSC" => huawei::monsc(line, all),
         "ERROR" | "+CME ERROR" | "+CMS ERROR" => all.push(Decoded::error("the modem refused the command", line)),
         // A long scan goes on in further lines.
         "" if line.raw.starts_with('(') => operators::cops(line, all),

@@ -1,11 +1,11 @@
-//! Huawei: `^HCSQ` (indexes of bins) and `^SYSINFOEX` (whether service is limited).
+//! Huawei: `^HCSQ` (indexes of bins), `^SYSINFOEX` (whether service is limited), `^MONSC` (the serving cell).
 //!
 //! In: a line. Out: levels by the vendor's formulas, which hold for index 0, too (`clipped: below`). Refuses to know:
-//! the layouts of CDMA. Limits: none.
+//! the layouts of CDMA; of `^MONSC` those of GSM and UMTS. Limits: none.
 
 use super::indexes::Bins;
 use super::line::Line;
-use super::{Decoded, Kind, Service};
+use super::{Decoded, Kind, Service, scale, values};
 use phusong_protocol::Technology;
 
 const RSSI: Bins = Bins { first: -121.0, step: 1.0, last: 96, open_top: true, lowest: -121.0 };
@@ -60,8 +60,10 @@ pub(super) fn hcsq(line: &Line, all: &mut Vec<Decoded>) {
 pub(super) fn sysinfoex(line: &Line, all: &mut Vec<Decoded>) {
     let (state, service) = match line.text(0) {
         "0" => ("none", Service::None),
-        "1" => ("restricted", Service::Limited),
+        // 3 is restricted to a region.
+        "1" | "3" => ("restricted", Service::Limited),
         "2" => ("valid", Service::Full),
+        "4" => ("power saving", Service::None),
         _ => return,
     };
     let mut one = Decoded::without_values(Kind::Registration, state, line);
@@ -70,8 +72,51 @@ pub(super) fn sysinfoex(line: &Line, all: &mut Vec<Decoded>) {
         "GSM" => Some(Technology::Gsm),
         "WCDMA" | "TD-SCDMA" => Some(Technology::Umts),
         "LTE" => Some(Technology::Lte),
-        "NR" | "NR-5GC" => Some(Technology::Nr),
+        "NR" => Some(Technology::Nr),
+        "NR-5GC" => Some(Technology::NrSa),
         _ => None,
     };
+    all.push(one);
+}
+
+/// `LTE,<mcc>,<mnc>,<arfcn>,<cell>,<pci>,<tac>,<rsrp>,<rsrq>,<rssi>`, all identities in hexadecimal;
+/// `NR,<mcc>,<mnc>,<arfcn>,<scs>,<cell>,<pci>,<tac>,<rsrp>,<rsrq>,<sinr>`
+pub(super) fn monsc(line: &Line, all: &mut Vec<Decoded>) {
+    let word = line.text(0);
+    let (technology, cell) = match word.to_ascii_uppercase().as_str() {
+        "LTE" => (Technology::Lte, Some(4)),
+        "NR" => (Technology::Nr, Some(5)),
+        "WCDMA" | "TD-SCDMA" => (Technology::Umts, None),
+        "GSM" => (Technology::Gsm, None),
+        "NONE" => {
+            let none = Decoded::without_values(Kind::Signal, word, line);
+            all.push(Decoded { service: Some(Service::None), ..none });
+            return;
+        }
+        _ => return,
+    };
+    let mut one = Decoded { technology: Some(technology), ..Decoded::new(Kind::Signal, line) };
+    (one.mcc, one.mnc) = values::network(line.text(1), line.text(2));
+    if let Some(cell) = cell {
+        one.arfcn = values::arfcn(line.text(3), technology);
+        one.cell_id = values::cell_id(values::hex(line.text(cell)), one.technology);
+        let pci = values::hex(line.text(cell + 1)).map(|pci| pci.to_string());
+        one.pci = values::pci(pci.as_deref().unwrap_or(""), technology);
+        one.tac = values::area(line.text(cell + 2), one.technology);
+        one.rsrp_dbm = values::rsrp(values::number(line.text(cell + 3)));
+        one.rsrq_db = values::rsrq(values::number(line.text(cell + 4)), technology);
+        let last = line.text(cell + 5);
+        if technology == Technology::Lte {
+            one.rssi_dbm = values::rssi(values::number(last));
+        } else {
+            // No line that decides the scale was seen.
+            scale::sinr(&mut one, last, &[]);
+        }
+    }
+    if one.has_level() || one.cell_id.is_some() || one.arfcn.is_some() || one.pci.is_some() || one.mcc.is_some() {
+        one.serving = Some(true);
+    } else {
+        one.state = Some("unknown".into());
+    }
     all.push(one);
 }

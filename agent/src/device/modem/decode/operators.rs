@@ -65,7 +65,7 @@ fn act(one: &mut Decoded, text: &str) {
 
 /// `"FDD LTE","46011","LTE BAND 3",1825`
 pub(super) fn qnwinfo(line: &Line, all: &mut Vec<Decoded>) {
-    if line.is(0, "No Service") {
+    if line.is(0, "No Service") || line.is(0, "NONE") {
         let none = Decoded::without_values(Kind::Operator, line.text(0), line);
         all.push(Decoded { service: Some(Service::None), ..none });
         return;
@@ -73,9 +73,12 @@ pub(super) fn qnwinfo(line: &Line, all: &mut Vec<Decoded>) {
     let (access, band) = (line.text(0).to_ascii_uppercase(), line.text(2).to_ascii_uppercase());
     let technology = match access.as_str() {
         a if a.contains("NSA") => Some(Technology::NrNsa),
-        a if a.contains("SA") || a.contains("NR5G") => Some(Technology::NrSa),
-        a if a.contains("LTE") || a.contains("CAT-") || a.contains("EMTC") => Some(Technology::Lte),
+        a if a.contains("NR5G-SA") => Some(Technology::NrSa),
+        // "FDD NR5G", "TDD NR5G": which of both is not said.
+        a if a.contains("NR5G") => Some(Technology::Nr),
+        a if a.contains("LTE") || values::is_narrow_lte(a) => Some(Technology::Lte),
         a if a.contains("WCDMA") || a.contains("HS") || a.contains("UMTS") => Some(Technology::Umts),
+        a if a.contains("TDSCDMA") || a.contains("TD-SCDMA") => Some(Technology::Umts),
         a if a.contains("GSM") || a.contains("GPRS") || a.contains("EDGE") => Some(Technology::Gsm),
         _ => None,
     };
@@ -104,14 +107,14 @@ pub(super) fn qscan(line: &Line, all: &mut Vec<Decoded>) {
         _ => return,
     };
     let mut one = Decoded { technology: Some(technology), ..Decoded::new(Kind::Operator, line) };
-    (one.mcc, one.mnc) = (values::mcc(line.text(1)), values::mnc(line.text(2)));
+    (one.mcc, one.mnc) = values::network(line.text(1), line.text(2));
     if matches!(technology, Technology::Lte | Technology::Nr) {
         one.arfcn = values::arfcn(line.text(3), technology);
         one.pci = values::pci(line.text(4), technology);
         one.rsrp_dbm = values::rsrp(values::number(line.text(5)));
         one.rsrq_db = values::rsrq(values::number(line.text(6)), technology);
         one.cell_id = values::cell_id(values::hex(line.text(9)), one.technology);
-        one.tac = values::area(values::hex(line.text(10)), one.technology);
+        one.tac = values::area(line.text(10), one.technology);
         one.band = values::band(line.text(12), technology);
     }
     all.push(one);

@@ -1,15 +1,15 @@
-//! Quectel: `+QENG` (serving cell and neighbours), `+QCAINFO`, `+QRSRP` and its sisters.
+//! Quectel: `+QENG` of the serving cell, `+QCSQ`.
 //!
 //! In: a line. Out: an object of the cell. The layouts are told apart by the words in them, never by the model; the
 //! model decides the scale of LTE's SINR, which is dB on RM, RG, EC2x and EG2x. Refuses to know: bandwidths in 5G,
-//! which mean something in CONNECT only. Limits: none.
+//! which mean something in CONNECT only; neighbours and carriers, which have files of their own. Limits: none.
 
-use super::line::{Line, text};
+use super::line::Line;
 use super::scale::{self, Scale};
-use super::{Decoded, Kind, Service, values};
+use super::{Decoded, Kind, Service, neighbours, values};
 use phusong_protocol::Technology;
 
-const NO_CELL: &str = "no cell";
+pub(super) const NO_CELL: &str = "no cell";
 
 /// Where a layout has what. Counted from the technology's own word; `None`: not in this layout.
 struct Layout {
@@ -84,7 +84,7 @@ const WCDMA: Layout = Layout {
 pub(super) fn qeng(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) {
     let first = line.text(0).to_ascii_lowercase();
     if first.starts_with("neighbourcell") {
-        all.extend(neighbour(line, &first, model));
+        all.extend(neighbours::neighbour(line, &first, model));
         return;
     }
     let (state, skipped) = if first == "servingcell" { (Some(line.text(1)), 2) } else { (None, 0) };
@@ -109,17 +109,20 @@ pub(super) fn qeng(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) {
 /// The cell whose technology stands at field `from`.
 fn cell(line: &Line, from: usize, model: Option<&str>) -> Option<Decoded> {
     match line.text(from).to_ascii_uppercase().as_str() {
+        // Their SINR is on a scale that no line decided.
+        word if values::is_narrow_lte(word) => Some(fill(line, from, &LTE, &[])),
         "LTE" => Some(fill(line, from, &LTE, lte_sinr(model))),
         "NR5G-SA" => Some(fill(line, from, &SA, &[Scale::Whole])),
         "NR5G-NSA" => Some(fill(line, from, &NSA, &[Scale::Whole])),
         "WCDMA" => Some(wcdma(line, from)),
+        "TDSCDMA" | "TD-SCDMA" => Some(time_division(line, from)),
         "GSM" => Some(gsm(line, from)),
         _ => None,
     }
 }
 
 /// The scales that LTE's SINR may be on.
-fn lte_sinr(model: Option<&str>) -> &'static [Scale] {
+pub(super) fn lte_sinr(model: Option<&str>) -> &'static [Scale] {
     match model.map(scale::of_model) {
         // A reply of Quectel's own, of which the families below were measured.
         None | Some(Some(Scale::Whole)) => &[Scale::Whole],
@@ -133,9 +136,9 @@ fn fill(line: &Line, from: usize, layout: &Layout, scales: &[Scale]) -> Decoded 
     let optional = |index: Option<usize>| index.map_or("", at);
     let technology = layout.technology;
     let mut one = Decoded { technology: Some(technology), ..Decoded::new(Kind::Signal, line) };
-    (one.mcc, one.mnc) = (values::mcc(at(layout.mcc)), values::mnc(at(layout.mcc + 1)));
+    (one.mcc, one.mnc) = values::network(at(layout.mcc), at(layout.mcc + 1));
     one.cell_id = values::cell_id(values::hex(optional(layout.cell)), one.technology);
-    let area = values::area(values::hex(optional(layout.area)), one.technology);
+    let area = values::area(optional(layout.area), one.technology);
     one.pci = values::pci(optional(layout.pci), technology);
     one.arfcn = values::arfcn(at(layout.arfcn), technology);
     one.band = values::band(optional(layout.band), technology);
@@ -167,8 +170,8 @@ fn wcdma(line: &Line, from: usize) -> Decoded {
 fn gsm(line: &Line, from: usize) -> Decoded {
     let at = |index: usize| line.text(from + index);
     let mut one = Decoded { technology: Some(Technology::Gsm), ..Decoded::new(Kind::Signal, line) };
-    (one.mcc, one.mnc) = (values::mcc(at(1)), values::mnc(at(2)));
-    one.lac = values::area(values::hex(at(3)), one.technology);
+    (one.mcc, one.mnc) = values::network(at(1), at(2));
+    one.lac = values::area(at(3), one.technology);
     one.cell_id = values::cell_id(values::hex(at(4)), one.technology);
     one.arfcn = values::arfcn(at(6), Technology::Gsm);
     let level = values::number(at(8));
@@ -176,118 +179,69 @@ fn gsm(line: &Line, from: usize) -> Decoded {
     if level.is_some() && one.rssi_dbm.is_none() {
         one.doubt("rssi_dbm");
     }
-    one.serving = Some(true);
+    serving_with_values(&mut one);
     one
 }
 
-fn neighbour(line: &Line, first: &str, model: Option<&str>) -> Option<Decoded> {
-    let technology = match line.text(1).to_ascii_uppercase().as_str() {
-        "LTE" => Technology::Lte,
-        "WCDMA" => Technology::Umts,
-        "GSM" => Technology::Gsm,
-        "NR5G" | "NR" | "NR5G-NSA" | "NR5G-SA" => Technology::Nr,
-        _ => return None,
-    };
-    let mut one = Decoded { technology: Some(technology), serving: Some(false), ..Decoded::new(Kind::Neighbour, line) };
-    if technology != Technology::Lte {
-        // Their layouts change with the mode of the serving cell.
-        return Some(one);
+/// `"TDSCDMA",MCC,MNC,LAC,cellID,..`: what stands behind is not known well enough to be read.
+fn time_division(line: &Line, from: usize) -> Decoded {
+    let at = |index: usize| line.text(from + index);
+    let mut one = Decoded { technology: Some(Technology::Umts), ..Decoded::new(Kind::Signal, line) };
+    (one.mcc, one.mnc) = values::network(at(1), at(2));
+    one.lac = values::area(at(3), one.technology);
+    one.cell_id = values::cell_id(values::hex(at(4)), one.technology);
+    serving_with_values(&mut one);
+    if one.serving.is_some() {
+        ["rscp_dbm", "ecio_db"].into_iter().for_each(|field| one.doubt(field));
     }
+    one
+}
+
+/// A technology with dashes behind it is no cell.
+fn serving_with_values(one: &mut Decoded) {
+    let is_cell = one.has_level() || one.arfcn.is_some() || one.cell_id.is_some() || one.lac.is_some();
+    if is_cell || one.mcc.is_some() {
+        one.serving = Some(true);
+    } else {
+        one.state = Some(NO_CELL.into());
+    }
+}
+
+/// `"LTE",rssi,rsrp,sinr,rsrq`, `"WCDMA",rssi,rscp,ecio`, `"GSM",rssi`, `"NR5G",rsrp,sinr,rsrq`.
+pub(super) fn qcsq(line: &Line, all: &mut Vec<Decoded>) {
+    let word = line.text(0);
     let number = |at: usize| values::number(line.text(at));
-    one.arfcn = values::arfcn(line.text(2), technology);
-    one.pci = values::pci(line.text(3), technology);
-    if first == "neighbourcell" {
-        // In WCDMA mode the order is the other way round.
-        one.rsrp_dbm = values::rsrp(number(4));
-        one.rsrq_db = values::rsrq(number(5), technology);
-    } else {
-        one.rsrq_db = values::rsrq(number(4), technology);
-        one.rsrp_dbm = values::rsrp(number(5));
-        one.rssi_dbm = values::rssi(number(6));
-        scale::sinr(&mut one, line.text(7), lte_sinr(model));
-    }
-    Some(one)
-}
-
-/// `"PCC"|"SCC",<arfcn>,<bandwidth>,"LTE BAND n"|"NR5G BAND n"[,<state>],<pci>,<rsrp>,<rsrq>[,<rssi>],<sinr>`
-pub(super) fn qcainfo(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) {
-    let band = line.text(3).to_ascii_uppercase();
-    let (primary, secondary) = (line.is(0, "PCC"), line.is(0, "SCC"));
-    if !primary && !secondary {
-        return;
-    }
-    let technology = match (band.starts_with("LTE"), band.starts_with("NR")) {
-        (true, _) => Technology::Lte,
-        (_, true) if primary => Technology::NrSa,
-        (_, true) => Technology::Nr,
-        _ => return,
-    };
-    let mut one = Decoded { technology: Some(technology), serving: Some(true), ..Decoded::new(Kind::Signal, line) };
-    one.arfcn = values::arfcn(line.text(1), technology);
-    one.band = values::band(&band, technology);
-    let rest = line.fields.get(4..).unwrap_or_default();
-    // The level is the first field below zero; a field before the cell's identity is the carrier's state.
-    let whole = if technology == Technology::Lte { 6 } else { 5 };
-    let level = rest.iter().position(|field| values::number(field.text).is_some_and(|number| number < 0.0));
-    let at = match level {
-        Some(at @ 1..=2) => at,
-        _ if rest.len() >= whole => 2,
-        _ => {
-            all.push(one);
-            return;
+    let mut one = Decoded::new(Kind::Signal, line);
+    match word.to_ascii_uppercase().as_str() {
+        "NOSERVICE" => (one.state, one.service) = (Some(word.to_owned()), Some(Service::None)),
+        "GSM" => {
+            one.technology = Some(Technology::Gsm);
+            one.rssi_dbm = values::rssi(number(1));
         }
-    };
-    one.pci = values::pci(text(rest, at - 1), technology);
-    one.rsrp_dbm = values::rsrp(values::number(text(rest, at)));
-    one.rsrq_db = values::rsrq(values::number(text(rest, at + 1)), technology);
-    if technology == Technology::Lte {
-        one.rssi_dbm = values::rssi(values::number(text(rest, at + 2)));
-        scale::sinr(&mut one, text(rest, at + 3), lte_sinr(model));
-    } else {
-        scale::sinr(&mut one, text(rest, at + 2), &[]);
-    }
-    all.push(one);
-}
-
-/// `<first>,<second>,<third>,<fourth>,<RAT>`; older firmware has the technology first. A branch not in use has -32768,
-/// its RSRP also -140. What the cell has is what its best branch has (TS 36.214, 5.1.1).
-pub(super) fn branches(line: &Line, model: Option<&str>, all: &mut Vec<Decoded>) {
-    let word = |wanted: &str| line.fields.iter().any(|field| field.text.eq_ignore_ascii_case(wanted));
-    let technology = match () {
-        () if word("LTE") => Some(Technology::Lte),
-        () if ["NR5G", "NR", "NR5G-SA", "NR5G-NSA"].into_iter().any(word) => Some(Technology::Nr),
-        () if word("WCDMA") => Some(Technology::Umts),
-        () => None,
-    };
-    let numbers: Vec<&str> = line
-        .fields
-        .iter()
-        .map(|field| field.text)
-        .filter(|text| text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']))
-        .collect();
-    if numbers.is_empty() {
-        return;
-    }
-    let mut one = Decoded { technology, ..Decoded::new(Kind::Signal, line) };
-    let best = |values: &[Option<f32>]| values.iter().flatten().copied().reduce(f32::max);
-    let kind = line.name.to_ascii_uppercase();
-    if kind == "+QRSRP" {
-        let read = |text: &&str| values::rsrp(values::number(text)).filter(|level| *level > -140.0);
-        one.branches_dbm = numbers.iter().map(read).collect();
-        one.rsrp_dbm = best(&one.branches_dbm);
-    } else if kind == "+QRSRQ" {
-        let of = technology.unwrap_or(Technology::Lte);
-        let read: Vec<_> = numbers.iter().map(|text| values::rsrq(values::number(text), of)).collect();
-        one.rsrq_db = best(&read);
-    } else {
-        let raw = numbers.iter().filter(|text| values::number(text).is_some());
-        let raw =
-            raw.max_by(|a, b| values::number(a).partial_cmp(&values::number(b)).unwrap_or(std::cmp::Ordering::Equal));
-        scale::sinr(&mut one, raw.copied().unwrap_or(""), lte_sinr(model));
+        "WCDMA" | "TDSCDMA" | "TD-SCDMA" => {
+            one.technology = Some(Technology::Umts);
+            (one.rssi_dbm, one.rscp_dbm) = (values::rssi(number(1)), values::rscp(number(2)));
+            one.ecio_db = values::ecio(number(3));
+        }
+        s if s == "LTE" || values::is_narrow_lte(s) => {
+            one.technology = Some(Technology::Lte);
+            (one.rssi_dbm, one.rsrp_dbm) = (values::rssi(number(1)), values::rsrp(number(2)));
+            one.rsrq_db = values::rsrq(number(4), Technology::Lte);
+            // Whole dB and fifths are both in use here.
+            scale::sinr(&mut one, line.text(3), &[]);
+        }
+        s if s.starts_with("NR5G") => {
+            one.technology = Some(Technology::Nr);
+            one.rsrp_dbm = values::rsrp(number(1));
+            one.rsrq_db = values::rsrq(number(3), Technology::Nr);
+            scale::sinr(&mut one, line.text(2), &[]);
+            ["rsrp_dbm", "rsrq_db", "sinr_db"].into_iter().for_each(|field| one.doubt(field));
+        }
+        _ => return,
     }
     if one.has_level() {
         one.serving = Some(true);
-    } else {
+    } else if one.state.is_none() {
         one.state = Some("unknown".into());
     }
     all.push(one);

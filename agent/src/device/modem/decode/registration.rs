@@ -8,6 +8,9 @@ use super::line::{Field, Line, text};
 use super::{Decoded, Kind, Reject, values};
 use phusong_protocol::Technology;
 
+/// The `<AcT>` of LTE on a 5G core.
+const OF_FIVE_OVER_LTE: u8 = 10;
+
 pub(super) fn registration(line: &Line, all: &mut Vec<Decoded>) {
     let Some((stat, place)) = head(&line.fields) else { return };
     let mut one = Decoded::new(Kind::Registration, line);
@@ -15,19 +18,24 @@ pub(super) fn registration(line: &Line, all: &mut Vec<Decoded>) {
     let place = without_routing_area(place);
     let act = text(&place, 2);
     one.act = values::act(act);
-    one.technology = one.act.and_then(values::technology_of_act);
-    let of_packet_core = line.name.eq_ignore_ascii_case("+CEREG") || line.name.eq_ignore_ascii_case("+C5GREG");
-    let (area, cell) = (values::hex(text(&place, 0)), values::hex(text(&place, 1)));
+    let of_five = line.name.eq_ignore_ascii_case("+C5GREG");
+    let of_packet_core = of_five || line.name.eq_ignore_ascii_case("+CEREG");
+    let cell = values::hex(text(&place, 1));
+    one.technology = technology(one.act, cell, of_packet_core, of_five);
     // Two digits can be a routing area behind which the line was cut; no cell of LTE or 5G is so small.
     let cell = cell.filter(|_| !of_packet_core || text(&place, 1).len() > 2);
     let tracking = of_packet_core || one.technology.is_some_and(|t| t == Technology::Lte || values::is_nr(t));
+    let at = text(&place, 0);
     let area = match (tracking, one.technology) {
+        // A 5G core has areas of 24 bits, whatever radio leads to it.
+        (true, _) if of_five || one.act == Some(OF_FIVE_OVER_LTE) => values::area_of_five(at),
         // Without an AcT: the widest that the command can mean.
-        (true, technology) => values::area(area, technology),
-        (false, technology) => values::area(area, technology.or(Some(Technology::Gsm))),
+        (true, technology) => values::area(at, technology),
+        (false, technology) => values::area(at, technology.or(Some(Technology::Gsm))),
     };
-    // Zeros for both stand for "none"; a cell 0 within an area can be.
-    one.cell_id = values::cell_id(cell, one.technology).filter(|cell| *cell != 0 || area.is_some());
+    // Zeros for both stand for "none", and so do ones; a cell 0 within an area can be.
+    let cell = values::cell_id(cell, one.technology);
+    one.cell_id = cell.filter(|cell| !matches!(cell, 0 | 0xffff) || area.is_some());
     if tracking {
         one.tac = area;
     } else {
@@ -39,6 +47,19 @@ pub(super) fn registration(line: &Line, all: &mut Vec<Decoded>) {
     }
 }
 
+/// What the `<AcT>` means in this command. An LTE core has neither GSM nor UTRAN (TS 27.007, 10.1.22), and a cell of more
+/// than 16 bits is none of GSM.
+fn technology(act: Option<u8>, cell: Option<u64>, of_packet_core: bool, of_five: bool) -> Option<Technology> {
+    let wide = values::cell_id(cell, None).is_some_and(|cell| cell > 0xffff);
+    match act? {
+        // Modems of LTE-M print it for that.
+        8 => ((of_packet_core && !of_five) || wide).then_some(Technology::Lte),
+        0..=6 if of_packet_core => None,
+        0 | 1 | 3 if wide => None,
+        act => values::technology_of_act(act),
+    }
+}
+
 /// The state and the fields behind it. `None`: it cannot be said which field is which.
 fn head<'a, 'b>(fields: &'b [Field<'a>]) -> Option<(Option<u8>, &'b [Field<'a>])> {
     let first = fields.first()?;
@@ -47,8 +68,10 @@ fn head<'a, 'b>(fields: &'b [Field<'a>]) -> Option<(Option<u8>, &'b [Field<'a>])
         Some(second) => second,
     };
     if second.text.is_empty() {
-        // `2,,`: a state and no place. With a place behind it either the state or the area is missing.
-        let no_place = fields.len() > 2 && fields.iter().skip(2).take(2).all(|field| field.text.is_empty());
+        // `2,,` or `3,,,7,0,15`: a state and no place. With a place behind it either the state or the area is missing.
+        let behind = text(fields, 3);
+        let no_cell = behind.is_empty() || (behind.len() <= 2 && values::act(behind).is_some());
+        let no_place = fields.len() > 2 && text(fields, 2).is_empty() && no_cell;
         return no_place.then_some((Some(values::stat(first.text)?), &fields[1..]));
     }
     // An area has four digits or more, or quotes; a state has neither.

@@ -51,9 +51,12 @@ pub(super) fn of_model(model: &str) -> Option<Scale> {
     words.find_map(|word| LTE_SINR.iter().find(|(start, _)| word.starts_with(start)).map(|(_, scale)| *scale))
 }
 
+/// -3276 and -32768 are sentinels; hundredths of a dB reach to 2700.
+const RAW_LESS_THAN: f32 = 3276.0;
+
 /// Puts a SINR into `to`: the raw number always, dB where `scales` has exactly one that is possible.
 pub(super) fn sinr(to: &mut Decoded, text: &str, scales: &[Scale]) {
-    let Some(raw) = values::number(text).filter(|raw| raw.abs() < 1000.0) else { return };
+    let Some(raw) = values::number(text).filter(|raw| raw.abs() < RAW_LESS_THAN) else { return };
     to.sinr_raw = Some(raw);
     let mut possible = scales.iter().filter(|scale| scale.holds(raw, to.rsrq_db));
     match (possible.next(), possible.next()) {

@@ -48,6 +48,11 @@ pub(super) fn is_nr(technology: Technology) -> bool {
     matches!(technology, Technology::Nr | Technology::NrNsa | Technology::NrSa)
 }
 
+/// The words for LTE-M and NB-IoT, in upper case: "CAT-M1", "EMTC", "CAT-NB", "NTN NBIOT".
+pub(super) fn is_narrow_lte(word: &str) -> bool {
+    ["CAT-M", "CAT-NB", "EMTC", "NBIOT", "NB-IOT"].into_iter().any(|known| word.contains(known))
+}
+
 /// A decimal number with at most one point. "-32768" and words are none.
 pub(super) fn number(text: &str) -> Option<f32> {
     let plain = text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.'));
@@ -82,10 +87,11 @@ pub(super) fn availability(text: &str) -> Option<u8> {
     small(text, 3)
 }
 
-/// What an `<AcT>` means. Satellite access (14 to 16) is none of the technologies.
+/// What an `<AcT>` means. Satellite access (14 to 16) is none of the technologies; 8 is EC-GSM-IoT in the standard and
+/// LTE-M on modems that exist.
 pub(super) fn technology_of_act(act: u8) -> Option<Technology> {
     match act {
-        0 | 1 | 3 | 8 => Some(Technology::Gsm),
+        0 | 1 | 3 => Some(Technology::Gsm),
         2 | 4..=6 => Some(Technology::Umts),
         // 10 is LTE on a 5G core.
         7 | 9 | 10 => Some(Technology::Lte),
@@ -103,7 +109,7 @@ pub(super) fn hex(text: &str) -> Option<u64> {
     plain.then(|| u64::from_str_radix(digits, 16).ok())?
 }
 
-/// A cell identity of its technology's width; all ones stand for "none".
+/// A cell identity of its technology's width; all ones stand for "none", of any width where the technology is not known.
 pub(super) fn cell_id(value: Option<u64>, technology: Option<Technology>) -> Option<u64> {
     let bits = match technology {
         Some(Technology::Gsm) => 16,
@@ -111,15 +117,25 @@ pub(super) fn cell_id(value: Option<u64>, technology: Option<Technology>) -> Opt
         _ => 36,
     };
     let all_ones = [0xffff_ffff, 0xfff_ffff];
-    value.filter(|v| *v < (1 << bits) - 1 && !(all_ones.contains(v)) && !(bits == 16 && *v == 0xffff))
+    let short_ones = |v: u64| technology.is_none() && v == 0xffff;
+    value.filter(|v| *v < (1 << bits) - 1 && !all_ones.contains(v) && !short_ones(*v))
 }
 
-/// Location and tracking areas: 0 and ...FE are reserved for a SIM that has none (TS 23.003, TS 24.008).
-pub(super) fn area(value: Option<u64>, technology: Option<Technology>) -> Option<u32> {
-    let wide = technology.is_none_or(is_nr);
-    let most: u64 = if wide { 0xff_ffff } else { 0xffff };
-    let none = [0, 0xfffe, 0xffff, 0xff_fffe, 0xff_ffff];
-    value.filter(|v| *v <= most && !none.contains(v)).and_then(|v| u32::try_from(v).ok())
+/// Location and tracking areas in hexadecimal: 0 and ...FE are reserved for a SIM that has none (TS 23.003, TS 24.008).
+/// Those of a 5G core have 24 bits; the LTE cell of EN-DC is one of an LTE core.
+pub(super) fn area(text: &str, technology: Option<Technology>) -> Option<u32> {
+    match technology {
+        Some(Technology::Nr | Technology::NrSa) => area_of_five(text),
+        // The widest that it can be, and nothing that is reserved in either.
+        None => area_of_five(text).filter(|area| !matches!(area, 0xfffe | 0xffff)),
+        Some(_) => area_of_five(text).filter(|area| *area < 0xfffe),
+    }
+}
+
+/// An area of 24 bits: 000000 and FFFFFE are reserved, all ones stand for "none", of four digits, too.
+pub(super) fn area_of_five(text: &str) -> Option<u32> {
+    let short = matches!(text.to_ascii_uppercase().as_str(), "FFFE" | "FFFF" | "0XFFFE" | "0XFFFF");
+    hex(text).filter(|v| !short && (1..0xff_fffe).contains(v)).and_then(|v| u32::try_from(v).ok())
 }
 
 pub(super) fn pci(text: &str, technology: Technology) -> Option<u16> {
@@ -132,13 +148,14 @@ pub(super) fn pci(text: &str, technology: Technology) -> Option<u16> {
 }
 
 pub(super) fn arfcn(text: &str, technology: Technology) -> Option<u32> {
-    let most = match technology {
-        Technology::Gsm => 1023,
-        Technology::Umts => 16_383,
-        Technology::Lte => 262_143,
-        _ => 3_279_165,
+    // An EARFCN 0 is one; an NR-ARFCN 0 would be at 0 Hz.
+    let range = match technology {
+        Technology::Gsm => 0..=1023,
+        Technology::Umts => 0..=16_383,
+        Technology::Lte => 0..=262_143,
+        _ => 1..=3_279_165,
     };
-    within(text, 0..=most)
+    within(text, range)
 }
 
 /// "B3" or "n78" of the last number in `text`: `3`, `LTE BAND 3`, `EUTRAN-BAND3`, `NR5G_BAND78`.
@@ -151,15 +168,22 @@ pub(super) fn band(text: &str, technology: Technology) -> Option<String> {
     }
 }
 
-pub(super) fn mcc(text: &str) -> Option<String> {
+fn mcc(text: &str) -> Option<String> {
     let digits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit()) && text != "000";
     digits.then(|| text.to_owned())
 }
 
 /// As it was written, leading zeros and all.
-pub(super) fn mnc(text: &str) -> Option<String> {
+fn mnc(text: &str) -> Option<String> {
     let digits = (2..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.to_owned())
+}
+
+/// A network in two fields. An MNC says nothing without its MCC: `000` and `00` are none.
+pub(super) fn network(mcc_text: &str, mnc_text: &str) -> (Option<String>, Option<String>) {
+    let mcc = mcc(mcc_text);
+    let mnc = mnc(mnc_text).filter(|_| mcc.is_some());
+    (mcc, mnc)
 }
 
 /// `46000` is 460 and 00, `310410` is 310 and 410.
