@@ -38,9 +38,11 @@ enum Scene {
     Denied,
     /// A bearer was refused before coverage was lost.
     RefusedThenLost,
+    /// Emergency calls alone, on a cell of its own network.
+    Barred,
 }
 
-const SCENES: [(Scene, &str); 13] = [
+const SCENES: [(Scene, &str); 14] = [
     (Scene::Searching, "gap no_coverage"),
     (Scene::Limited, "gap no_coverage"),
     (Scene::Low, "gap no_coverage"),
@@ -54,6 +56,7 @@ const SCENES: [(Scene, &str); 13] = [
     (Scene::Unknown, "gap unknown"),
     (Scene::Denied, "blind unknown"),
     (Scene::RefusedThenLost, "gap no_coverage"),
+    (Scene::Barred, "blind unknown"),
 ];
 
 fn begin_ms() -> i64 {
@@ -68,7 +71,7 @@ fn end_ms() -> i64 {
 fn uplink(scene: Scene) -> Uplink {
     let service = match scene {
         Scene::Searching | Scene::RefusedThenLost => Some(ServiceState::None),
-        Scene::Limited | Scene::Denied => Some(ServiceState::Limited),
+        Scene::Limited | Scene::Denied | Scene::Barred => Some(ServiceState::Limited),
         Scene::SimOut | Scene::Rejected | Scene::Gone | Scene::Idle | Scene::Unknown => None,
         _ => Some(ServiceState::Home),
     };
@@ -111,7 +114,7 @@ fn change(scene: Scene) -> RegistrationReading {
     let any = |stat| RegistrationReading { sim: Some(SimState::Ready), ..RegistrationReading::new(stat) };
     match scene {
         Scene::Searching => any(S::Searching),
-        Scene::Limited => any(S::EmergencyOnly),
+        Scene::Limited | Scene::Barred => any(S::EmergencyOnly),
         Scene::SimOut => RegistrationReading { sim: Some(SimState::Absent), ..RegistrationReading::new(S::NoSim) },
         Scene::Rejected => RegistrationReading { reject_cause: Some(8), ..any(S::Denied) },
         Scene::Idle => any(S::Idle),
@@ -160,6 +163,7 @@ fn minute(ms: i64, scene: Scene) -> Vec<Sample> {
             | Scene::Searching
             | Scene::Idle
             | Scene::Denied
+            | Scene::Barred
             | Scene::RefusedThenLost => {
                 (failure(Attempt::Latency, FailureKind::LinkDown), failure(Attempt::Http, FailureKind::LinkDown))
             }

@@ -44,9 +44,16 @@ impl Modem {
     fn beside(&self) -> Option<Registration> {
         Some(match self.service? {
             ServiceState::None => Registration::NoService,
-            ServiceState::Limited => Registration::Limited,
+            ServiceState::Limited => self.limited(),
             ServiceState::Home | ServiceState::Roaming => Registration::Registered,
         })
+    }
+
+    /// Emergency calls alone: camped on another operator's cell, where its own does not reach. On a cell of its own it is
+    /// refused more than that.
+    fn limited(&self) -> Registration {
+        let own = self.serving_plmn.as_ref().zip(self.sim_plmn.as_ref()).is_some_and(|(a, b)| same(a, b));
+        if own { Registration::Denied } else { Registration::Limited }
     }
 
     /// Of a device that does not tell its SIM: the operator that serves it, where it says that it is at home there.
@@ -60,9 +67,13 @@ impl Modem {
     fn foreign(&self, cell: &RadioCell) -> bool {
         let of_cell = cell.mcc.as_ref().zip(cell.mnc.as_ref()).map(|(mcc, mnc)| format!("{mcc}-{mnc}"));
         let serving = of_cell.or_else(|| self.serving_plmn.clone());
-        let same = |a: &str, b: &str| super::translate::operator(a) == super::translate::operator(b);
         self.service.is_none() && serving.zip(self.sim_plmn.as_ref()).is_some_and(|(a, b)| !same(&a, b))
     }
+}
+
+/// Whether two PLMNs are of one operator.
+fn same(a: &str, b: &str) -> bool {
+    super::translate::operator(a) == super::translate::operator(b)
 }
 
 /// How something was taken, in the store's numbering.
@@ -139,11 +150,11 @@ fn registration(reading: &RegistrationReading, modem: &Modem, said: Said) -> Sai
     use RegistrationStat as S;
     let subscription = reading.reject_cause.is_some_and(|cause| SUBSCRIPTION.contains(&cause));
     let registered = match reading.stat {
-        _ if modem.service == Some(ServiceState::Limited) && reading.stat != S::Denied => Some(Registration::Limited),
+        _ if modem.service == Some(ServiceState::Limited) && reading.stat != S::Denied => Some(modem.limited()),
         S::Home | S::Roaming | S::HomeSmsOnly | S::RoamingSmsOnly => Some(Registration::Registered),
         S::Searching => Some(Registration::NoService),
         S::Denied => Some(Registration::Denied),
-        S::EmergencyOnly | S::Rlos => Some(Registration::Limited),
+        S::EmergencyOnly | S::Rlos => Some(modem.limited()),
         // Neither registered nor searching: with a SIM that could be, that is no service.
         S::Idle => Some(modem.beside().unwrap_or(match reading.sim {
             Some(SimState::Ready) => Registration::NoService,
