@@ -6,6 +6,7 @@ use phusong_tests::harness::virtual_modem::{Family, Listen, State};
 use phusong_tests::harness::{Agent, Lab, TargetConfig, VirtualModem, wait};
 use phusong_tests::modem_e2e::agent::environment;
 use phusong_tests::modem_e2e::read::rows;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// What a record takes and holds.
@@ -34,7 +35,10 @@ fn a_commissioning_record_is_a_minute_of_echoes_and_one_capped_test_and_all_of_i
     // A budget of a month needs a clock that somebody keeps.
     let environment = environment(None, &config.data_dir).expect("the witness is built");
     let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let socket = config.data_dir.join("status.sock");
     let agent = Agent::start(config, &environment).expect("the agent starts");
+    // Else `aim` would run an agent of its own.
+    wait::until_true("the agent answers", wait::PATIENCE, || UnixStream::connect(&socket).is_ok()).expect("in time");
 
     let began = Instant::now();
     let output = Agent::command(&agent.config, &["aim", "--accept"]).expect("it runs");
