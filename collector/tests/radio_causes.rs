@@ -146,7 +146,13 @@ fn minute(ms: i64, scene: Scene) -> Vec<Sample> {
             | Scene::RefusedThenLost => Outcome::Reading(Reading::Radio(RadioReading::default())),
             _ => {
                 let dbm = if scene == Scene::Low { -128.0 } else { -95.0 };
-                Outcome::Reading(Reading::Radio(RadioReading { cells: vec![cell(dbm)], ..RadioReading::default() }))
+                // Of another's network nothing answers, and its level may stay the same.
+                let stale = (scene == Scene::Limited).then_some(true);
+                Outcome::Reading(Reading::Radio(RadioReading {
+                    cells: vec![cell(dbm)],
+                    stale,
+                    ..RadioReading::default()
+                }))
             }
         };
         all.push(at(ms + n * 20_000, scene, outcome));

@@ -23,7 +23,9 @@ pub(crate) enum Bin {
 #[derive(Default)]
 pub(crate) struct State {
     looked_ms: Option<i64>,
+    /// The last look says nothing; or nothing but that there is no service.
     void: bool,
+    doubted: bool,
     /// The last words that were written when they changed, and the last that was said beside a measurement.
     changed: Change,
     sim_ms: Option<i64>,
@@ -49,7 +51,10 @@ impl State {
             self.none_since = None;
         }
         self.looked_ms = Some(at_ms);
-        self.void = said.void;
+        // Where there is no service nothing answers, and what it hears may well stay the same.
+        let own = said.change.registered.or(said.beside).or(self.changed.registered);
+        self.doubted = said.void;
+        self.void = said.void && !matches!(own, Some(Registration::NoService | Registration::Limited));
         if let Some(level) = said.level {
             self.level = level.map(|level| (level, at_ms));
             self.serving = said.serving.map(|cell| (cell, at_ms));
@@ -69,7 +74,7 @@ impl State {
             self.registered_ms = Some(at_ms);
         }
         self.none_since = match word {
-            Some(Registration::NoService) if !said.void => Some(self.none_since.unwrap_or(at_ms)),
+            Some(Registration::NoService) if !self.void => Some(self.none_since.unwrap_or(at_ms)),
             _ => None,
         };
     }
@@ -107,7 +112,8 @@ impl State {
         if self.looked_ms.is_none_or(|looked| ms - looked > HOLD_MS) {
             return Bin::Unobserved;
         }
-        if self.void {
+        let unserved = |word| matches!(word, Some(Registration::NoService | Registration::Limited));
+        if self.void || self.doubted && !unserved(self.word(ms)) {
             return Bin::Nothing;
         }
         let level = self.level.filter(|(_, at_ms)| ms - at_ms <= HOLD_MS).map(|(level, _)| height(&level, policy));

@@ -334,6 +334,11 @@ mod tests {
             ("a change, and nobody looks", vec![look(0, 1, changed(R::Registered))], Some((1000, 0, 0, 0, 300))),
             ("stale", every(0, 300, &Said { void: true, ..level(-90.0) }), Some((0, 0, 0, 0, 0))),
             (
+                "limited, and the level repeats itself while nothing answers",
+                every(0, 300, &Said { void: true, beside: Some(R::Limited), ..level(-90.0) }),
+                Some((0, 1000, 0, 0, 1000)),
+            ),
+            (
                 "a scan",
                 beside(every(0, 300, &level(-90.0)), look(299, 9, Said { scan_ms: Some(149_000), ..Said::default() })),
                 Some((1000, 0, 0, 0, 500)),
