@@ -99,8 +99,14 @@ impl UplinkFacts {
         });
         let signal = state.signal.as_ref().map(|known| &known.value);
         let served = matches!(service_state, Some(ServiceState::Home | ServiceState::Roaming));
+        // A source that says nothing of the network may still show the cell that it left.
+        let heard_since = state.signal.as_ref().is_some_and(|known| known.at_mono_ms >= state.registered_since_mono_ms);
         let of_cell = || {
-            let cell = signal.iter().flat_map(|signal| &signal.cells).find(|cell| cell.mcc.is_some())?;
+            let cell = signal
+                .iter()
+                .filter(|_| heard_since)
+                .flat_map(|signal| &signal.cells)
+                .find(|cell| cell.mcc.is_some())?;
             Some(format!("{}-{}", cell.mcc.as_deref()?, cell.mnc.as_deref()?))
         };
         let serving_plmn = registration.plmn.clone().or_else(of_cell);
@@ -166,7 +172,34 @@ impl Tried {
 mod tests {
     use super::*;
     use crate::device::modem::Registered;
-    use crate::device::modem::picture::Known;
+    use crate::device::modem::picture::{Known, Picture};
+    use crate::device::modem::{Event, ModemKey, Said, Signal};
+    use phusong_protocol::RadioCell;
+
+    #[test]
+    fn the_cell_that_a_modem_left_is_not_where_it_camps() {
+        let key = || ModemKey("m".into());
+        let mut picture = Picture::default();
+        let mut serving = |at_mono_ms, what| {
+            picture.hear(&Said { modem: key(), at_mono_ms, what });
+            UplinkFacts::of(&picture.modems[&key()], Some("452-04")).serving_plmn
+        };
+        let registered = |stat, service| {
+            let raw = None;
+            let said = Registered { stat, service, plmn: None, technology: None, cell: None, reject_cause: None, raw };
+            Event::Registration(said)
+        };
+        let cell = |mnc: &str| {
+            let cell = RadioCell { mcc: Some("452".into()), mnc: Some(mnc.into()), ..RadioCell::default() };
+            Event::Signal(Signal { cells: vec![cell], rrc: None, raw: None })
+        };
+        let limited = || registered(RegistrationStat::Idle, Some(ServiceState::Limited));
+        assert_eq!(serving(1_000, registered(RegistrationStat::Home, None)), None);
+        assert_eq!(serving(2_000, cell("04")).as_deref(), Some("452-04"));
+        assert_eq!(serving(3_000, limited()), None, "its own network is what it left");
+        assert_eq!(serving(4_000, cell("02")).as_deref(), Some("452-02"));
+        assert_eq!(serving(5_000, limited()).as_deref(), Some("452-02"), "the same word again");
+    }
 
     #[test]
     fn who_is_refused_has_limited_service_on_a_foreign_network_alone() {

@@ -26,6 +26,9 @@ pub struct ModemState {
     pub identity: Identity,
     pub sim: Option<Known<Sim>>,
     pub registration: Option<Known<Registered>>,
+    /// Since when it is registered as it is: a signal of before says nothing of where it camps now.
+    #[serde(default)]
+    pub registered_since_mono_ms: u64,
     pub signal: Option<Known<Signal>>,
     pub neighbours: Option<Known<Vec<RadioCell>>>,
     pub bearer: Option<Known<Bearer>>,
@@ -71,6 +74,10 @@ impl ModemState {
             }
             Event::Sim(sim) => self.sim = Some(Known { at_mono_ms, value: sim.clone() }),
             Event::Registration(now) => {
+                let network = |said: &Registered| (said.stat, said.service, said.plmn.clone());
+                if self.registration.as_ref().map(|before| network(&before.value)) != Some(network(now)) {
+                    self.registered_since_mono_ms = at_mono_ms;
+                }
                 self.registration = Some(Known { at_mono_ms, value: now.clone() });
                 self.back();
             }
