@@ -7,7 +7,7 @@
 use anyhow::Result;
 use phusong_tests::harness::{Bound, Collector, Gpsd, Lab, ModemManager, Report, netns};
 use phusong_tests::modem_e2e::steps::{Lived, live};
-use phusong_tests::modem_e2e::{Way, drive, holds};
+use phusong_tests::modem_e2e::{Way, drive, holds, street};
 use std::process::ExitCode;
 
 /// The first streets are those of the script and of the ride.
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(report: &mut Report, short: bool) -> Result<()> {
+    street::sweep()?;
     let mut probes: Vec<String> = [Way::Manager, Way::Serial].map(|way| way.word().to_owned()).to_vec();
     if !short {
         probes.push("rider".into());

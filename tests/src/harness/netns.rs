@@ -2,6 +2,7 @@
 
 use super::process::run;
 use anyhow::{Context, Result};
+use std::path::Path;
 use std::process::Command;
 
 /// A namespace that is gone with the value. Names are of at most 15 bytes, as interfaces are.
@@ -16,6 +17,14 @@ pub fn unavailable() -> Option<String> {
         Ok(_) => None,
         Err(e) => Some(format!("network namespaces: {e:#}")),
     }
+}
+
+/// What runs that were cut short left behind: namespaces named `<prefix><pid>-<n>` of processes that are no more.
+pub fn left_behind(prefix: &str) -> Vec<String> {
+    let owner = |name: &str| name.strip_prefix(prefix)?.split_once('-')?.0.parse::<u32>().ok();
+    let gone = |pid: u32| !Path::new(&format!("/proc/{pid}")).exists();
+    let all = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    all.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| owner(name).is_some_and(gone)).collect()
 }
 
 impl NetNs {

@@ -3,7 +3,7 @@
 //! In: a number. Out: an interface of this machine and two addresses behind it; what answers there is steered by hand.
 //! Limits: needs root; 200 streets.
 
-use crate::harness::netns::NetNs;
+use crate::harness::netns::{self, NetNs};
 use anyhow::{Context, Result};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
@@ -13,6 +13,11 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Of the names of the namespaces; the interfaces have the same names in every run.
+const PREFIX: &str = "pmw";
+/// The cable's other end.
+const FAR: &str = "far0";
 
 /// What the page holds; a portal's does not.
 pub const WORD: &str = "phu-song";
@@ -35,17 +40,27 @@ pub struct Street {
     portal: Arc<AtomicBool>,
 }
 
+/// Removes the streets of runs that were cut short.
+pub fn sweep() -> Result<()> {
+    for name in netns::left_behind(PREFIX) {
+        // The cable first and by name: the kernel takes its time with what a namespace held.
+        let _cut = run(&format!("ip -n {name} link delete {FAR}"));
+        run(&format!("ip netns delete {name}"))?;
+    }
+    Ok(())
+}
+
 impl Street {
     pub fn new(number: u8) -> Result<Self> {
-        let world = NetNs::new(&format!("pmw{}-{number}", std::process::id()))?;
+        let world = NetNs::new(&format!("{PREFIX}{}-{number}", std::process::id()))?;
         let street = Street { world, number, portal: Arc::new(AtomicBool::new(false)) };
-        let (near, far) = (street.interface(), "far0");
-        run(&format!("ip link add {near} type veth peer name {far} netns {}", street.world.name()))?;
+        let near = street.interface();
+        run(&format!("ip link add {near} type veth peer name {FAR} netns {}", street.world.name()))?;
         run(&format!("ip address add 10.93.{number}.2/24 dev {near}"))?;
         run(&format!("ip link set {near} up"))?;
-        street.world.run(&format!("ip address add 10.93.{number}.1/24 dev {far}"))?;
-        street.world.run(&format!("ip address add {}/24 dev {far}", street.page()))?;
-        street.world.run("ip link set far0 up")?;
+        street.world.run(&format!("ip address add 10.93.{number}.1/24 dev {FAR}"))?;
+        street.world.run(&format!("ip address add {}/24 dev {FAR}", street.page()))?;
+        street.world.run(&format!("ip link set {FAR} up"))?;
         street.serve()?;
         Ok(street)
     }
@@ -67,7 +82,7 @@ impl Street {
     pub fn set(&self, road: Road) -> Result<()> {
         self.portal.store(road == Road::Portal, Ordering::Relaxed);
         let _none = self.world.run("nft delete table inet quiet");
-        self.world.run(&format!("ip link set far0 {}", if road == Road::Cut { "down" } else { "up" }))?;
+        self.world.run(&format!("ip link set {FAR} {}", if road == Road::Cut { "down" } else { "up" }))?;
         if road == Road::Silent {
             // A firewall that drops everything is a network that answers nothing.
             self.world.run("nft add table inet quiet")?;
