@@ -23,8 +23,9 @@ pub(crate) enum Bin {
 #[derive(Default)]
 pub(crate) struct State {
     looked_ms: Option<i64>,
-    /// The last look says nothing.
+    /// The last look says nothing; or nothing but that there is no service.
     void: bool,
+    doubted: bool,
     /// The last words that were written when they changed, and the last that was said beside a measurement.
     changed: Change,
     sim_ms: Option<i64>,
@@ -50,8 +51,9 @@ impl State {
             self.none_since = None;
         }
         self.looked_ms = Some(at_ms);
-        // Where there is no service nothing answers, and what is heard may well stay the same.
-        let own = said.word().or(self.changed.registered);
+        // Where there is no service nothing answers, and what it hears may well stay the same.
+        let own = said.change.registered.or(said.beside).or(self.changed.registered);
+        self.doubted = said.void;
         self.void = said.void && !matches!(own, Some(Registration::NoService | Registration::Limited));
         if let Some(level) = said.level {
             self.level = level.map(|level| (level, at_ms));
@@ -110,7 +112,8 @@ impl State {
         if self.looked_ms.is_none_or(|looked| ms - looked > HOLD_MS) {
             return Bin::Unobserved;
         }
-        if self.void {
+        let unserved = |word| matches!(word, Some(Registration::NoService | Registration::Limited));
+        if self.void || self.doubted && !unserved(self.word(ms)) {
             return Bin::Nothing;
         }
         let level = self.level.filter(|(_, at_ms)| ms - at_ms <= HOLD_MS).map(|(level, _)| height(&level, policy));
@@ -125,6 +128,16 @@ impl State {
             (Some(Registration::Registered), None) => Bin::Alive,
             (Some(Registration::Denied) | None, None) => Bin::Nothing,
         }
+    }
+
+    /// Whether it is without service, as far as it says.
+    pub(crate) fn is_unserved(&self, ms: i64) -> bool {
+        use Registration::{Limited, NoService, Unregistered};
+        matches!(self.word(ms), Some(NoService | Limited | Unregistered))
+    }
+
+    pub(crate) fn is_registered(&self, ms: i64) -> bool {
+        self.word(ms) == Some(Registration::Registered)
     }
 
     pub(crate) fn has_bearer(&self) -> bool {

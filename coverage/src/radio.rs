@@ -134,7 +134,7 @@ pub struct Said {
     pub level: Option<Option<Level>>,
     pub serving: Option<CellKey>,
     pub neighbours: Vec<CellKey>,
-    /// Stale, foreign, or registering again: until the next look it says nothing but that there is no service.
+    /// Stale, or registering again: it says nothing until the next look.
     pub void: bool,
     /// It was scanning for so long up to now: nothing of that time is counted.
     pub scan_ms: Option<i64>,
@@ -144,13 +144,6 @@ pub struct Said {
     pub no: Technologies,
     /// How it was taken, in the store's numbering.
     pub setup: Option<i64>,
-}
-
-impl Said {
-    /// Of the registration, as this look has it.
-    pub fn word(&self) -> Option<Registration> {
-        self.beside.or(self.change.registered)
-    }
 }
 
 /// One look at one modem.

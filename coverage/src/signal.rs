@@ -174,9 +174,9 @@ fn telling(look: &Look, policy: &Policy) -> bool {
     let said = &look.said;
     use Registration::{Registered, Unregistered};
     let unserved = |word: Option<Registration>| word.is_some_and(|word| !matches!(word, Registered | Unregistered));
-    let low = !said.void && said.level.flatten().is_some_and(|level| height(&level, policy) == Height::Low);
+    let low = said.level.flatten().is_some_and(|level| height(&level, policy) == Height::Low);
     let blocked = said.change.sim == Some(Sim::Bad) || said.change.bearer == Some(Bearer::Refused) || said.gone;
-    unserved(said.change.registered) || unserved(said.beside) || low || blocked
+    !said.void && (unserved(said.change.registered) || unserved(said.beside) || low || blocked)
 }
 
 /// `looks`: of one modem, ascending.
@@ -240,13 +240,13 @@ fn modem(looks: &[&Look], wanted: &BTreeSet<WindowNo>, policies: &Policies, sums
 
 /// When a modem that was without service was registered again. `looks`: of one modem, ascending.
 pub(crate) fn reacquired<'a>(looks: impl IntoIterator<Item = &'a Look>) -> Vec<i64> {
-    let (mut was_unserved, mut found) = (false, Vec::new());
+    let (mut state, mut was_unserved, mut found) = (State::default(), false, Vec::new());
     for look in looks {
-        let Some(word) = look.said.word() else { continue };
-        if was_unserved && word == Registration::Registered {
+        state.take(look);
+        if was_unserved && state.is_registered(look.at_ms) {
             found.push(look.at_ms);
         }
-        was_unserved = matches!(word, Registration::NoService | Registration::Limited | Registration::Unregistered);
+        was_unserved = state.is_unserved(look.at_ms);
     }
     found
 }
@@ -415,8 +415,6 @@ mod tests {
             Just(level(-119.0)),
             Just(level(-130.0)),
             Just(Said { void: true, ..Said::default() }),
-            Just(Said { void: true, ..word(Registration::Limited) }),
-            Just(Said { void: true, ..level(-90.0) }),
         ]
     }
 
