@@ -240,13 +240,14 @@ fn modem(looks: &[&Look], wanted: &BTreeSet<WindowNo>, policies: &Policies, sums
 
 /// When a modem that was without service was registered again. `looks`: of one modem, ascending.
 pub(crate) fn reacquired<'a>(looks: impl IntoIterator<Item = &'a Look>) -> Vec<i64> {
-    let (mut state, mut was_unserved, mut found) = (State::default(), false, Vec::new());
+    let (mut state, mut found) = (State::default(), Vec::new());
     for look in looks {
+        // What held in the time that is in question.
+        let was_unserved = state.is_unserved(look.at_ms - REACQUIRING_MS);
         state.take(look);
         if was_unserved && state.is_registered(look.at_ms) {
             found.push(look.at_ms);
         }
-        was_unserved = state.is_unserved(look.at_ms);
     }
     found
 }
@@ -430,12 +431,14 @@ mod tests {
             let shares = |looks: &[Look]| of(looks, 0).map(|r| (r.alive, r.dead, r.low, r.marginal, r.weak, r.counted));
             let before = shares(&looks);
             let one = looks[pick.index(looks.len())].clone();
-            let next = looks.iter().filter(|l| l.device == one.device && l.at_ms > one.at_ms).map(|l| l.at_ms).min();
+            let next = looks.iter().filter(|l| l.device == one.device && l.at_ms > one.at_ms).min_by_key(|l| l.at_ms);
             let mut more = looks.clone();
-            // No later than it would have ended by itself, else it would observe more time.
-            if let Some(until) = next.filter(|next| *next <= one.at_ms + HOLD_MS) {
+            // No later than it would have ended by itself, else it would observe more time; nor would a word have ended
+            // that the next look leaves as it is.
+            let ended = |next: &&Look| next.said.beside.is_some() || one.said.beside.is_none();
+            if let Some(next) = next.filter(|next| next.at_ms <= one.at_ms + HOLD_MS).filter(ended) {
                 let id = SampleId { epoch: 2, seq: 1 };
-                more.push(Look { at_ms: one.at_ms + (until - one.at_ms - 1) / 2, id, ..one.clone() });
+                more.push(Look { at_ms: one.at_ms + (next.at_ms - one.at_ms - 1) / 2, id, ..one.clone() });
             }
             more.push(one);
             more.reverse();
