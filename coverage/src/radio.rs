@@ -134,7 +134,7 @@ pub struct Said {
     pub level: Option<Option<Level>>,
     pub serving: Option<CellKey>,
     pub neighbours: Vec<CellKey>,
-    /// Stale, or registering again: it says nothing until the next look.
+    /// Stale, foreign, or registering again: until the next look it says nothing but that there is no service.
     pub void: bool,
     /// It was scanning for so long up to now: nothing of that time is counted.
     pub scan_ms: Option<i64>,
